@@ -1,0 +1,1 @@
+"""Octets are fetched: origin, job, runner."""

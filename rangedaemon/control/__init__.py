@@ -1,0 +1,1 @@
+"""People and programs steer: REST, events, metrics, the command line."""

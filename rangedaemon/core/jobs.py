@@ -1,0 +1,198 @@
+"""
+What a job is: the values that runner, journal and control pass to each other.
+
+A job is what the operator asked for (`JobSpec`) and what became of it
+(`JobRecord`); `Live` is what only a running job knows.  All frozen; a change is a
+new value (`dataclasses.replace`).  Field names follow the public job object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rangedaemon.core.intervals import EMPTY, IntervalSet
+
+
+class JobState(StrEnum):
+    """The states of a job's life; the moves between them are in `core.transfer`."""
+
+    QUEUED = "queued"
+    PROBING = "probing"
+    ACTIVE = "active"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    VERIFYING = "verifying"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+RUNNING = frozenset({JobState.PROBING, JobState.ACTIVE, JobState.VERIFYING})
+"""States in which a job holds a slot of ``max_active``."""
+
+FINISHED = frozenset({JobState.COMPLETE, JobState.FAILED})
+
+
+class OnConflict(StrEnum):
+    """What to do where the final name is taken already."""
+
+    RENAME = "rename"
+    OVERWRITE = "overwrite"
+    FAIL = "fail"
+
+
+class OnChange(StrEnum):
+    """What to do where the representation changed under a part file."""
+
+    RESTART = "restart"
+    KEEP_OLD = "keep-old"
+    FAIL = "fail"
+
+
+class Verified(StrEnum):
+    """By what a finished file was checked, strongest first."""
+
+    CHECKSUM = "checksum"
+    REPR_DIGEST = "repr-digest"
+    PIECES = "pieces"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What was asked for."""
+
+    urls: tuple[str, ...]
+    """One or more addresses of one file, the first preferred; http or https."""
+    directory: str
+    """Absolute path of the directory that the file goes to."""
+    name: str | None = None
+    filename: str | None = None
+    """The final name asked for; None: from Content-Disposition or the URL."""
+    checksum: str | None = None
+    """``algorithm=hex``, lower case."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Extra request fields; may hold secrets, so never shown."""
+    segments: int = 8
+    priority: int = 0
+    """Higher runs first."""
+    rate_limit: int | None = None
+    """Octets per second, None: no limit of its own."""
+    on_conflict: OnConflict = OnConflict.RENAME
+    on_change: OnChange = OnChange.RESTART
+    paused: bool = False
+    kind: str = "download"
+    source: str = "api"
+    """``api`` or ``config``: who declared the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed or waits: a stable word, a sentence, the address it was about."""
+
+    code: str
+    message: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """
+    What an origin said of the representation that a part file holds a part of.
+
+    ``etag`` and ``last_modified`` and ``date`` are the raw field texts.
+    """
+
+    etag: str | None = None
+    last_modified: str | None = None
+    date: str | None = None
+    length: int | None = None
+    url: str | None = None
+    """The final address, after redirects, that the answer came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One row of the journal: the whole truth about a job that survives a kill."""
+
+    id: str
+    """16 lower-case hex digits."""
+    spec: JobSpec
+    state: JobState
+    created: float
+    """Seconds since the epoch, as are the other times."""
+    seq: int = 0
+    """Order of arrival, given by the journal at `add`; newest has the highest."""
+    started: float | None = None
+    finished: float | None = None
+    attempts: int = 0
+    retry_at: float | None = None
+    error: JobError | None = None
+    filename: str | None = None
+    """The final name once it is settled; the part file is ``<filename>.part``."""
+    remembered: Remembered = Remembered()
+    accepts_ranges: bool | None = None
+    covered: IntervalSet = EMPTY
+    """Octets that were synced to the part file before they were claimed here."""
+    refetched: int = 0
+    changes: int = 0
+    """How often the representation changed under us."""
+    verified: Verified | None = None
+    digest: str | None = None
+    """The digest that was checked at the end, ``algorithm=hex``."""
+
+    @property
+    def size(self) -> int | None:
+        """Complete length in octets, None until an origin told it."""
+        return self.remembered.length
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What only a running job knows; all zero for the others."""
+
+    received: int | None = None
+    """Octets written to the part file by now; None: what the record says."""
+    rate: float = 0.0
+    """Octets per second over the last seconds."""
+    connections: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """A job as it is at one moment: its record and, where it runs, its live part."""
+
+    record: JobRecord
+    live: Live = Live()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSnapshot:
+    """One segment of a job: octets ``[start, end)``, how many of them are there."""
+
+    start: int
+    end: int
+    received: int
+    state: str
+    """``done``, ``active`` or ``missing``."""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """A change to a job's wishes; None leaves a field as it is."""
+
+    priority: int | None = None
+    segments: int | None = None
+    rate_limit: int | None = None
+    set_rate_limit: bool = False
+    """Whether ``rate_limit`` is meant (None is a meaning: no limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of a listing, newest first, and where the next one starts."""
+
+    jobs: tuple[JobSnapshot, ...]
+    next_cursor: str | None

@@ -1,0 +1,261 @@
+"""
+The tree of faults: whose fault it was, and what that means outside.
+
+Each class carries a stable ``code`` (the word that API, journal and command
+line show), an HTTP ``status`` for the control API, and whether trying again may
+help.  The mapping to HTTP lives in `rangedaemon.control.problems`, the one to
+exit codes in `rangedaemon.control.rangectl`; nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class Fault(Exception):
+    """Anything that went wrong and that we can name."""
+
+    code: ClassVar[str] = "fault"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    @property
+    def detail(self) -> str:
+        """The sentence for people: what happened and, where we know, what to do."""
+        return str(self) or self.title
+
+
+# -- whoever asked us -----------------------------------------------------------
+
+
+class ClientFault(Fault):
+    """The one who called us asked for something that cannot be."""
+
+    code = "bad-request"
+    title = "Bad request"
+    status = 400
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One thing wrong with a request's input: where it is and what is wrong there."""
+
+    loc: str
+    msg: str
+
+
+class InvalidInput(ClientFault):
+    """Input that does not fit its model; carries every complaint at once."""
+
+    code = "invalid-input"
+    title = "Invalid input"
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        super().__init__("; ".join(f"{c.loc}: {c.msg}" if c.loc else c.msg for c in complaints))
+        self.complaints = complaints
+
+
+class UnknownJob(ClientFault):
+    """No job has that id."""
+
+    code = "unknown-job"
+    title = "No such job"
+    status = 404
+
+
+class StateForbids(ClientFault):
+    """The job's present state does not allow what was asked."""
+
+    code = "state-forbids"
+    title = "The job's state forbids this"
+    status = 409
+
+
+class NameTaken(ClientFault):
+    """A file or job of that name is there already and the policy is to refuse."""
+
+    code = "name-taken"
+    title = "The name is taken"
+    status = 409
+
+
+class OutsideDirectory(ClientFault):
+    """A path that leaves the directory that jobs may write to."""
+
+    code = "outside-directory"
+    title = "Outside the download directory"
+    status = 403
+
+
+# -- the other server -----------------------------------------------------------
+
+
+class OriginFault(Fault):
+    """The origin answered wrongly, or not at all."""
+
+    code = "bad-response"
+    title = "The origin's answer cannot be used"
+    status = 502
+
+    def __init__(self, message: str, *, url: str | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+
+
+class BadResponse(OriginFault):
+    """An answer that breaks the protocol or does not fit what was asked."""
+
+    retryable = True
+
+
+class NoRanges(OriginFault):
+    """The origin answers a range with something else: it does not do ranges (any more)."""
+
+    code = "no-ranges"
+    title = "The origin does not serve ranges"
+    retryable = True
+
+
+class Missing(OriginFault):
+    """404 or 410: the origin has no such file."""
+
+    code = "not-found"
+    title = "The origin has no such file"
+
+
+class Unauthorized(OriginFault):
+    """401, 403 or 407: the origin wants other credentials."""
+
+    code = "unauthorized"
+    title = "The origin refuses access"
+
+
+class Changed(OriginFault):
+    """The representation at the origin is not the one that we have a part of."""
+
+    code = "changed"
+    title = "The file changed at the origin"
+
+
+class ChecksumMismatch(OriginFault):
+    """Whole, but not what the checksum promised."""
+
+    code = "checksum-mismatch"
+    title = "The checksum does not match"
+
+
+class TooManyRedirects(OriginFault):
+    """A chain of redirects longer than the limit, or one that bites its tail."""
+
+    code = "too-many-redirects"
+    title = "Too many redirects"
+
+
+class BadRedirect(OriginFault):
+    """A redirect that must not be followed (no Location, other scheme, https to http)."""
+
+    code = "bad-redirect"
+    title = "The redirect must not be followed"
+
+
+class Unreachable(OriginFault):
+    """No connection: refused, reset, no route, no such host, TLS failed."""
+
+    code = "unreachable"
+    title = "The origin cannot be reached"
+    status = 504
+    retryable = True
+
+
+class TimedOut(OriginFault):
+    """No answer, or silence in the middle of one."""
+
+    code = "timed-out"
+    title = "The origin fell silent"
+    status = 504
+    retryable = True
+
+
+class Throttled(OriginFault):
+    """429, 503 and their kin: come back later."""
+
+    code = "throttled"
+    title = "The origin asks to come back later"
+    retryable = True
+
+    def __init__(
+        self, message: str, *, url: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, url=url)
+        self.retry_after = retry_after
+        """Seconds from now, or None where the origin named no time."""
+
+
+class ServerError(OriginFault):
+    """5xx: the origin failed, and may recover."""
+
+    code = "server-error"
+    title = "The origin failed"
+    retryable = True
+
+
+# -- our own disk -----------------------------------------------------------------
+
+
+class StorageFault(Fault):
+    """Our disk or our journal failed."""
+
+    code = "storage"
+    title = "Storage failed"
+    status = 500
+
+
+class NoSpace(StorageFault):
+    """The disk, the quota or the file-size limit is full."""
+
+    code = "no-space"
+    title = "No space left"
+    status = 507
+
+
+class NotWritable(StorageFault):
+    """A directory or file that we may not write."""
+
+    code = "not-writable"
+    title = "Not writable"
+    status = 500
+
+
+class PartFileLost(StorageFault):
+    """The part file is not what the journal says: gone, cut or swapped."""
+
+    code = "part-file-lost"
+    title = "The part file is not what we left"
+    retryable = True
+
+
+class JournalFault(StorageFault):
+    """The journal cannot be used; nothing was changed."""
+
+    code = "journal"
+    title = "The journal cannot be used"
+
+
+class JournalLocked(JournalFault):
+    """Another daemon has this state directory open."""
+
+    code = "journal-locked"
+
+
+class JournalTooNew(JournalFault):
+    """The journal was written by a newer program."""
+
+    code = "journal-too-new"
+
+
+class JournalDamaged(JournalFault):
+    """The journal is not a journal, or is broken."""
+
+    code = "journal-damaged"

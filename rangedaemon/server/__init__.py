@@ -1,0 +1,1 @@
+"""Octets leave and arrive: mounts, ranges, bodies, uploads."""

@@ -1,0 +1,1 @@
+"""Disk: part files, the journal, digests and served trees."""

@@ -1,0 +1,49 @@
+"""What the runner needs of the journal, as an interface; `storage.journal` fulfils it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from rangedaemon.core.jobs import JobRecord, JobState
+
+
+class JobStore(Protocol):
+    """
+    The jobs on disk.
+
+    Every method runs off the reactor thread; what it changed is durable (committed
+    and synced) when its Deferred fires.  One writer, in order of the calls.
+    """
+
+    async def add(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Insert, all or none; the answers carry their ``seq``."""
+
+    async def get(self, job_id: str) -> JobRecord | None:
+        """One record, None where there is none."""
+
+    async def by_name(self, name: str) -> JobRecord | None:
+        """The newest record of a job declared under that name, None where there is none."""
+
+    async def page(
+        self, *, state: JobState | None, limit: int, before: int | None
+    ) -> Sequence[JobRecord]:
+        """At most *limit* records of that state with ``seq`` below *before*, newest first."""
+
+    async def save(self, record: JobRecord) -> None:
+        """Replace the record of that id in one transaction."""
+
+    async def delete(self, job_id: str) -> None:
+        """Forget it; nothing happens where there is none."""
+
+    async def counts(self) -> Mapping[JobState, int]:
+        """How many records are in each state (states without one may be absent)."""
+
+    async def next_queued(self, *, limit: int, without: Collection[str]) -> Sequence[JobRecord]:
+        """Queued records, highest priority first, oldest first among equals."""
+
+    async def due(self, *, now: float, limit: int) -> Sequence[JobRecord]:
+        """Waiting records whose ``retry_at`` is not after *now*, earliest first."""
+
+    async def next_retry(self) -> float | None:
+        """The earliest ``retry_at`` of all waiting records."""
