@@ -34,6 +34,10 @@ class Conditions:
     if_range: str | None = None
 
 
+UNCONDITIONAL = Conditions()
+"""No conditional field at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Validators:
     """What tells the current representation from others; None for what it has not."""
@@ -41,6 +45,10 @@ class Validators:
     etag: EntityTag | None = None
     last_modified: int | None = None
     """Whole seconds since the epoch, as sent."""
+
+
+NO_VALIDATORS = Validators()
+"""Nothing to tell it by."""
 
 
 class Verdict(Enum):

@@ -17,7 +17,15 @@ from dataclasses import dataclass
 
 from rangedaemon.core.dates import format_http_date
 from rangedaemon.core.intervals import ByteRange
-from rangedaemon.core.preconditions import Conditions, Validators, Verdict, evaluate, range_counts
+from rangedaemon.core.preconditions import (
+    NO_VALIDATORS,
+    UNCONDITIONAL,
+    Conditions,
+    Validators,
+    Verdict,
+    evaluate,
+    range_counts,
+)
 from rangedaemon.core.ranges import (
     format_content_range,
     format_unsatisfied_range,
@@ -39,7 +47,7 @@ class RequestFacts:
     """``GET`` or ``HEAD``."""
     range: str | None = None
     """Joined lines of ``Range``, None where there is none."""
-    conditions: Conditions = Conditions()
+    conditions: Conditions = UNCONDITIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Representation:
 
     length: int
     media_type: str
-    validators: Validators = Validators()
+    validators: Validators = NO_VALIDATORS
     kept: tuple[Field, ...] = ()
     """Fields that a 304 repeats: Cache-Control, Content-Location, Expires, Vary."""
     described: tuple[Field, ...] = ()
