@@ -1,0 +1,26 @@
+"""The one place where tests wait: a condition, a bound, and what was waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_INTERVAL = 0.02
+
+
+def until(probe: Callable[[], T | None], what: str, timeout: float = 20.0) -> T:
+    """The first answer of *probe* that is neither None nor False.
+
+    :raises TimeoutError: there was none in *timeout* seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = probe()
+        if answer is not None and answer is not False:
+            return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout:g} s: {what}")
+        time.sleep(_INTERVAL)
