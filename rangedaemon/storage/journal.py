@@ -1,0 +1,211 @@
+"""
+The journal: all jobs on disk, SQLite off the reactor thread.
+
+The rule: what a Deferred has answered is committed and synced.  Whatever is asked
+while one transaction is on its way to the disk joins the next one (group commit), so
+that a hundred callers share one sync.  Within it each has a savepoint: who fails,
+fails alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.errors import StorageFault
+from rangedaemon.storage import queries
+from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
+from rangedaemon.storage.ports import JobStore
+from rangedaemon.storage.sqlfaults import named_faults
+from rangedaemon.storage.threads import InThread, pooled
+
+T = TypeVar("T")
+Work = Callable[[Connection], Any]
+Asked = tuple[Work, Deferred[Any]]
+
+
+class Journal(JobStore):
+    """
+    The jobs of one state directory; `open` it, `close` it.
+
+    *in_thread* may have many threads: we never use two at a time.
+    """
+
+    def __init__(
+        self, opened: Opened, in_thread: InThread, own_pool: ThreadPool | None = None
+    ) -> None:
+        self._opened = opened
+        self._in_thread = in_thread
+        self._asked: list[Asked] = []
+        self._busy = False
+        self._closed = False
+        self._own_pool = own_pool
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, in_thread: InThread, migrations: Path = MIGRATIONS
+    ) -> Journal:
+        """
+        Open the journal file at *path*; what may go wrong stands at `open_journal`.
+
+        The lock, the write-ahead log and backups are made beside it.
+        """
+        return cls(await in_thread(open_journal, path, migrations), in_thread)
+
+    @classmethod
+    async def open_in_own_thread(cls, path: Path, reactor: IReactorFromThreads) -> Journal:
+        """The same in a thread that lives as long as the journal is open."""
+        pool = ThreadPool(1, 1, name="journal")
+        pool.start()
+        in_thread = pooled(reactor, pool)
+        try:
+            return cls(await in_thread(open_journal, path), in_thread, pool)
+        except BaseException:
+            pool.stop()
+            raise
+
+    @property
+    def was_clean(self) -> bool:
+        """Whether the last one who had it open closed it; True for a new journal."""
+        return self._opened.was_clean
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._opened.path
+
+    async def close(self) -> None:
+        """Finish what was asked before, then mark the journal as cleanly closed."""
+        if self._closed:
+            return
+        settled = self._ask(_nothing)
+        self._closed = True
+        try:
+            await settled
+        finally:
+            await self._in_thread(self._opened.close)
+            if self._own_pool is not None:
+                self._own_pool.stop()
+
+    # -- what `JobStore` promises ---------------------------------------------------
+
+    async def add(self, records: Sequence[JobRecord]) -> list[JobRecord]:
+        """Insert, all or none; the answers carry their ``seq``."""
+        return await self._ask(partial(queries.add, records=records))
+
+    async def get(self, job_id: str) -> JobRecord | None:
+        """One record, None where there is none."""
+        return await self._ask(partial(queries.get, job_id=job_id))
+
+    async def by_name(self, name: str) -> JobRecord | None:
+        """The newest record of a job declared under that name, None where there is none."""
+        return await self._ask(partial(queries.by_name, name=name))
+
+    async def page(
+        self, *, state: JobState | None, limit: int, before: int | None
+    ) -> Sequence[JobRecord]:
+        """At most *limit* records of that state with ``seq`` below *before*, newest first."""
+        return await self._ask(partial(queries.page, state=state, limit=limit, before=before))
+
+    async def save(self, record: JobRecord) -> None:
+        """Replace the record of that id in one transaction."""
+        await self._ask(partial(queries.save, record=record))
+
+    async def delete(self, job_id: str) -> None:
+        """Forget it; nothing happens where there is none."""
+        await self._ask(partial(queries.remove, job_id=job_id))
+
+    async def counts(self) -> Mapping[JobState, int]:
+        """How many records are in each state that has any."""
+        return await self._ask(queries.counts)
+
+    async def next_queued(self, *, limit: int, without: Collection[str]) -> Sequence[JobRecord]:
+        """Queued records, highest priority first, oldest first among equals."""
+        left_out = frozenset(without)
+        return await self._ask(partial(queries.next_queued, limit=limit, without=left_out))
+
+    async def due(self, *, now: float, limit: int) -> Sequence[JobRecord]:
+        """Waiting records whose ``retry_at`` is not after *now*, earliest first."""
+        return await self._ask(partial(queries.due, now=now, limit=limit))
+
+    async def next_retry(self) -> float | None:
+        """The earliest ``retry_at`` of all waiting records."""
+        return await self._ask(queries.next_retry)
+
+    # -- group commit ---------------------------------------------------------------
+
+    def _ask(self, work: Callable[[Connection], T]) -> Deferred[T]:
+        if self._closed:
+            return fail(StorageFault("the journal is closed: the daemon is stopping"))
+        answer: Deferred[T] = Deferred()
+        self._asked.append((work, answer))
+        if not self._busy:
+            self._busy = True
+            Deferred.fromCoroutine(self._answer_all())
+        return answer
+
+    async def _answer_all(self) -> None:
+        while self._asked:
+            batch, self._asked = self._asked, []
+            for (_, answer), outcome in zip(batch, await self._commit(batch), strict=True):
+                answer.callback(outcome)
+        self._busy = False
+
+    async def _commit(self, batch: list[Asked]) -> list[Any]:
+        works = [work for work, _ in batch]
+        try:
+            return await self._in_thread(commit_together, self._opened, works)
+        except Exception:  # noqa: BLE001 - handed on: it is each caller's answer
+            return [_failure()] * len(batch)
+
+
+def commit_together(opened: Opened, works: Sequence[Work]) -> list[Any]:
+    """
+    Do all *works* in one transaction; the answers, a `Failure` for each that failed.
+
+    Where the transaction as a whole fails, each gets one of its own: a full disk lets
+    reads pass and fails who would write.
+    """
+    if len(works) > 1:
+        try:
+            with opened.connection.begin():
+                return [_attempt(opened.connection, work) for work in works]
+        except DBAPIError:
+            pass
+    return [_alone(opened, work) for work in works]
+
+
+def _attempt(connection: Connection, work: Work) -> Any:
+    try:
+        with connection.begin_nested():
+            return work(connection)
+    except DBAPIError:
+        raise
+    except Exception:  # noqa: BLE001 - handed on: it is the caller's answer
+        return _failure()
+
+
+def _alone(opened: Opened, work: Work) -> Any:
+    try:
+        with named_faults(opened.path), opened.connection.begin():
+            return work(opened.connection)
+    except Exception:  # noqa: BLE001 - handed on: it is the caller's answer
+        return _failure()
+
+
+def _nothing(_connection: Connection) -> None:
+    """Do nothing, when its turn has come."""
+
+
+def _failure() -> Any:
+    return Failure()  # type: ignore[no-untyped-call]

@@ -1,0 +1,1 @@
+"""The journal's migrations; Alembic reads this folder as its script location."""

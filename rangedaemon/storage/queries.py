@@ -1,0 +1,138 @@
+"""
+What the journal asks its database: one function per question, inside a transaction.
+
+All block and none commits; `rangedaemon.storage.journal` decides where they run and
+which of them share a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.errors import NameTaken, UnknownJob
+from rangedaemon.storage.rows import from_row, lookup_name, to_row
+from rangedaemon.storage.schema import jobs, tally
+
+_LAST_SEQ = text("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
+_INSERT = insert(jobs)
+_UPDATE = update(jobs).where(jobs.c.id == bindparam("of_id"))
+_DELETE = delete(jobs).where(jobs.c.id == bindparam("of_id"))
+_BY_ID = select(jobs).where(jobs.c.id == bindparam("of_id"))
+_BY_NAME = (
+    select(jobs).where(jobs.c.name == bindparam("named")).order_by(jobs.c.seq.desc()).limit(1)
+)
+_TALLY = select(tally.c.state, tally.c.jobs).where(tally.c.jobs > 0)
+_QUEUED = (
+    select(jobs)
+    .where(jobs.c.state == JobState.QUEUED.value)
+    .order_by(jobs.c.priority.desc(), jobs.c.seq)
+    .limit(bindparam("at_most"))
+)
+_DUE = (
+    select(jobs)
+    .where(jobs.c.state == JobState.WAITING.value, jobs.c.retry_at <= bindparam("now"))
+    .order_by(jobs.c.retry_at, jobs.c.seq)
+    .limit(bindparam("at_most"))
+)
+_NEXT_RETRY = select(func.min(jobs.c.retry_at)).where(jobs.c.state == JobState.WAITING.value)
+
+
+def add(connection: Connection, records: Sequence[JobRecord]) -> list[JobRecord]:
+    """Insert, all or none; ascending ``seq`` in the order given."""
+    if not records:
+        return []
+    last = connection.execute(_LAST_SEQ).scalar() or 0
+    numbered = [replace(record, seq=last + n) for n, record in enumerate(records, 1)]
+    try:
+        connection.execute(_INSERT, [to_row(record) | {"seq": record.seq} for record in numbered])
+    except IntegrityError as error:
+        raise NameTaken(_taken(connection, records)) from error
+    return numbered
+
+
+def _taken(connection: Connection, records: Sequence[JobRecord]) -> str:
+    known = [record.id for record in records if get(connection, record.id) is not None]
+    if known:
+        return f"a job with id {known[0]} exists already; choose another id, or none"
+    return "two of these jobs have the same id; choose others, or none"
+
+
+def get(connection: Connection, job_id: str) -> JobRecord | None:
+    """One record, None where there is none."""
+    return _first(connection, _BY_ID, {"of_id": job_id})
+
+
+def by_name(connection: Connection, name: str) -> JobRecord | None:
+    """The newest record of that name."""
+    return _first(connection, _BY_NAME, {"named": lookup_name(name)})
+
+
+def page(
+    connection: Connection, state: JobState | None, limit: int, before: int | None
+) -> list[JobRecord]:
+    """At most *limit* records with ``seq`` below *before*, newest first."""
+    query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
+    if state is not None:
+        query = query.where(jobs.c.state == state.value)
+    if before is not None:
+        query = query.where(jobs.c.seq < before)
+    return _all(connection, query, {})
+
+
+def save(connection: Connection, record: JobRecord) -> None:
+    """
+    Replace the record of that id; its ``seq`` stays.
+
+    :raises UnknownJob: there is none.
+    """
+    row = to_row(record)
+    job_id = row.pop("id")
+    if connection.execute(_UPDATE, row | {"of_id": job_id}).rowcount == 0:
+        raise UnknownJob(f"the journal has no job {job_id}: it was removed meanwhile")
+
+
+def remove(connection: Connection, job_id: str) -> None:
+    """Forget it; nothing happens where there is none."""
+    connection.execute(_DELETE, {"of_id": job_id})
+
+
+def counts(connection: Connection) -> Mapping[JobState, int]:
+    """How many records are in each state."""
+    return {JobState(row.state): row.jobs for row in connection.execute(_TALLY)}
+
+
+def next_queued(
+    connection: Connection, limit: int, without: Collection[str]
+) -> Sequence[JobRecord]:
+    """Queued records but those in *without*, highest priority first, oldest first among equals."""
+    # So many more are read instead of naming them in SQL: one statement whatever their number.
+    rows = connection.execute(_QUEUED, {"at_most": limit + len(without)}).mappings()
+    return [from_row(row) for row in rows if row["id"] not in without][:limit]
+
+
+def due(connection: Connection, now: float, limit: int) -> Sequence[JobRecord]:
+    """Waiting records whose time has come, earliest first."""
+    return _all(connection, _DUE, {"now": now, "at_most": limit})
+
+
+def next_retry(connection: Connection) -> float | None:
+    """The earliest ``retry_at`` of all waiting records."""
+    earliest: float | None = connection.execute(_NEXT_RETRY).scalar()
+    return earliest
+
+
+def _first(
+    connection: Connection, query: Select[Any], values: Mapping[str, Any]
+) -> JobRecord | None:
+    row = connection.execute(query, values).mappings().first()
+    return None if row is None else from_row(row)
+
+
+def _all(connection: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[JobRecord]:
+    return [from_row(row) for row in connection.execute(query, values).mappings()]
