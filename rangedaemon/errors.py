@@ -110,6 +110,12 @@ class BadResponse(OriginFault):
     retryable = True
 
 
+class Refused(OriginFault):
+    """A status that no repetition will better (400, 405, 418, …)."""
+
+    code = "bad-response"
+
+
 class NoRanges(OriginFault):
     """The origin answers a range with something else: it does not do ranges (any more)."""
 

@@ -127,6 +127,7 @@ class JobRecord:
     started: float | None = None
     finished: float | None = None
     attempts: int = 0
+    """Tries since the last octet that was won; what the retry policy counts."""
     retry_at: float | None = None
     error: JobError | None = None
     filename: str | None = None

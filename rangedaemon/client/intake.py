@@ -1,0 +1,171 @@
+"""
+One answer's body on its way to the part file.
+
+Counts octets against the claim, whatever the transport says at the end; pauses
+while the disk or a rate limit is behind; cuts the connection where the claim ends
+before the answer does.  Pauses of our own never count as silence.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol as TypingProtocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+
+from rangedaemon.client.sink import Sink
+from rangedaemon.client.throttle import Throttle
+from rangedaemon.core.plan import Claim, Plan
+from rangedaemon.errors import BadResponse, OriginFault, Unreachable
+
+MOST_PENDING = 1024 * 1024
+"""Octets that one segment may hold in memory before its connection is paused."""
+
+
+class _Producer(TypingProtocol):
+    def pauseProducing(self) -> None: ...  # noqa: N802
+    def resumeProducing(self) -> None: ...  # noqa: N802
+    def stopProducing(self) -> None: ...  # noqa: N802
+
+
+class Intake(Protocol):
+    """Receives the octets of one claim."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        plan: Plan,
+        sink: Sink,
+        throttle: Throttle,
+        clock: IReactorTime,
+        *,
+        url: str,
+        promised: int | None,
+    ) -> None:
+        """
+        :param promised: octets that the answer's head promises; None: it does not say.
+        """
+        self.claim = claim
+        self.url = url
+        self.received = 0
+        self.heard_at = clock.seconds()
+        """When the last octet came, or our own last pause ended."""
+        self.done: Deferred[None] = Deferred(lambda _: self._stop())
+        self._plan = plan
+        self._promised = promised
+        self._throttle = throttle
+        self._clock = clock
+        self._writer = sink.writer(claim.position, self._drained)
+        self._wait: IDelayedCall | None = None
+        self._full = False
+        self._measured = 0
+
+    @property
+    def paused(self) -> bool:
+        """Whether we ourselves hold it back at the moment."""
+        return self._full or self._wait is not None
+
+    def measure(self, seconds: float) -> None:
+        """Tell the claim its rate: octets since the last call over *seconds*, smoothed."""
+        rate = (self.received - self._measured) / seconds
+        self._measured = self.received
+        self.claim.rate = rate if self.claim.rate == 0 else 0.5 * self.claim.rate + 0.5 * rate
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take octets: count, keep what the claim holds, hand on."""
+        if self.done.called:
+            return
+        self.heard_at = self._clock.seconds()
+        kept = self._plan.advance(self.claim, len(data))
+        self.received += kept
+        if kept:
+            self._writer.push(data if kept == len(data) else data[:kept])
+        if self.claim.left == 0:
+            self._finish_early(len(data) - kept)
+        else:
+            self._hold_back(kept)
+
+    def _finish_early(self, surplus: int) -> None:
+        """The claim is whole; where the answer is not, its rest is not wanted."""
+        if surplus or self._promised != self.received:
+            self._stop()
+            self._succeed()
+
+    def _hold_back(self, count: int) -> None:
+        delay = self._throttle.take(count)
+        if self._writer.pending > MOST_PENDING:
+            self._full = True
+        if delay > 0 and self._wait is None:
+            self._wait = self._clock.callLater(delay, self._waited)
+        if self.paused:
+            self._producer.pauseProducing()
+
+    def _drained(self) -> None:
+        if self._full and self._writer.pending <= MOST_PENDING // 2:
+            self._full = False
+            self._resume()
+
+    def _waited(self) -> None:
+        self._wait = None
+        self._resume()
+
+    def _resume(self) -> None:
+        if not self.paused and not self.done.called:
+            self.heard_at = self._clock.seconds()
+            self._producer.resumeProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The body has ended, rightly or not."""
+        if self._plan.length is None and isinstance(reason.value, ResponseDone):
+            self._plan.end_at(self.claim.position)
+        if self.claim.left == 0:
+            self._succeed()
+        else:
+            self.give_up(self._fault_of(reason))
+
+    def _fault_of(self, reason: Failure) -> OriginFault:
+        if self._promised is None and isinstance(reason.value, PotentialDataLoss):
+            return BadResponse(
+                "the body has no length and ended with the connection: nobody can tell"
+                " whether it is whole",
+                url=self.url,
+            )
+        return Unreachable(
+            f"the connection ended {self.claim.left} octets early", url=self.url
+        )
+
+    def give_up(self, fault: OriginFault) -> None:
+        """End it with *fault*; what came so far stays."""
+        if not self.done.called:
+            self._stop()
+            self.done.errback(fault)
+
+    def settle(self) -> None:
+        """Somebody else fetched the rest of the claim: end it well."""
+        if not self.done.called:
+            self._stop()
+            self._succeed()
+
+    def _succeed(self) -> None:
+        if not self.done.called:
+            self._cancel_wait()
+            self.done.callback(None)
+
+    def _cancel_wait(self) -> None:
+        if self._wait is not None:
+            self._wait.cancel()
+            self._wait = None
+
+    def _stop(self) -> None:
+        self._cancel_wait()
+        if self.transport is not None:
+            self._producer.stopProducing()
+
+    @property
+    def _producer(self) -> _Producer:
+        return self.transport  # type: ignore[return-value]
+

@@ -1,0 +1,196 @@
+"""
+Asking an origin: one GET at a time, redirects followed by us, foreign faults made ours.
+
+The only module that knows treq.  A `Reply` is the head of an answer whose body has
+not been touched; who gets one must either deliver it or drop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import (
+    ConnectError,
+    ConnectingCancelledError,
+    ConnectionClosed,
+    DNSLookupError,
+    TimeoutError as ConnectTimedOut,
+)
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed, ResponseNeverReceived
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
+
+from rangedaemon import __version__
+from rangedaemon.client.agent import CODING
+from rangedaemon.client.redirects import REDIRECTS, fields_for, next_hop
+from rangedaemon.core.acceptance import Answer
+from rangedaemon.core.intervals import ByteRange
+from rangedaemon.errors import (
+    BadResponse,
+    OriginFault,
+    TimedOut,
+    TooManyRedirects,
+    Unreachable,
+)
+
+MOST_REDIRECTS = 10
+USER_AGENT = f"rangedaemon/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask: an address, the job's fields, a range with its condition."""
+
+    url: str
+    fields: Mapping[str, str]
+    range: ByteRange | None = None
+    if_range: str | None = None
+
+
+class Reply:
+    """An answer's head, its body still to come."""
+
+    def __init__(self, answer: Answer, response: IResponse) -> None:
+        self.answer = answer
+        self._response = response
+
+    def deliver(self, protocol: Protocol) -> None:
+        """Let the body come to *protocol*."""
+        self._response.deliverBody(protocol)
+
+    def drop(self) -> None:
+        """Do without the body: the connection is closed."""
+        self._response.deliverBody(_Dropper())
+
+
+class _Dropper(Protocol):
+    """Closes the connection as soon as it has one."""
+
+    def connectionMade(self) -> None:
+        """The body is about to come: stop it."""
+        if self.transport is not None:
+            self.transport.stopProducing()  # type: ignore[attr-defined]
+
+
+class Origin:
+    """Sends requests and follows redirects, with one time limit for each head."""
+
+    def __init__(self, agent: IAgent, clock: IReactorTime, *, head_timeout: float) -> None:
+        """
+        :param head_timeout: seconds from a request to the end of its answer's head.
+        """
+        self._client = HTTPClient(agent)
+        self._clock = clock
+        self._head_timeout = head_timeout
+
+    async def get(self, request: Request) -> Reply:
+        """The first answer that is no redirect.
+
+        :raises Unreachable, TimedOut, TooManyRedirects, BadRedirect, BadResponse: none came.
+        """
+        url = request.url
+        seen = {url}
+        for _ in range(MOST_REDIRECTS + 1):
+            response = await self._ask(url, request)
+            if response.code not in REDIRECTS:
+                return Reply(_answer(response, url), response)
+            Reply(_answer(response, url), response).drop()
+            url = next_hop(url, _field(response, "Location"))
+            if url in seen:
+                raise TooManyRedirects("the redirects run in a circle", url=request.url)
+            seen.add(url)
+        raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", url=request.url)
+
+    async def _ask(self, url: str, request: Request) -> IResponse:
+        asked: Deferred[Any] = self._client.request(
+            "GET",
+            url,
+            headers=_headers(url, request),
+            allow_redirects=False,
+            unbuffered=True,
+            reactor=self._clock,  # type: ignore[arg-type]
+        )
+        asked.addTimeout(self._head_timeout, self._clock, _as_timed_out)
+        try:
+            return await asked  # type: ignore[no-any-return]
+        except Exception as error:
+            raise fault_of(error, url) from error
+
+
+def _headers(url: str, request: Request) -> Headers:
+    headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
+    for name, value in fields_for(url, request.url, request.fields).items():
+        headers.setRawHeaders(name, [value])
+    if request.range is not None:
+        first, last = request.range.start, request.range.stop - 1
+        headers.setRawHeaders("Range", [f"bytes={first}-{last}"])
+        if request.if_range is not None:
+            headers.setRawHeaders("If-Range", [request.if_range])
+    return headers
+
+
+def _field(response: IResponse, name: str) -> str | None:
+    values = response.headers.getRawHeaders(name.encode("ascii"))
+    return ", ".join(v.decode("latin-1") for v in values) if values else None
+
+
+def _answer(response: IResponse, url: str) -> Answer:
+    length = response.length
+    return Answer(
+        status=response.code,
+        url=url,
+        content_length=None if length is UNKNOWN_LENGTH else int(length),
+        content_range=_field(response, "Content-Range"),
+        content_type=_field(response, "Content-Type"),
+        content_encoding=_field(response, CODING),
+        etag=_field(response, "ETag"),
+        last_modified=_field(response, "Last-Modified"),
+        date=_field(response, "Date"),
+        retry_after=_field(response, "Retry-After"),
+        disposition=_field(response, "Content-Disposition"),
+    )
+
+
+class _HeadTimedOut(Exception):
+    """No head within the time limit."""
+
+
+def _as_timed_out(_value: object, seconds: float) -> Failure:
+    raise _HeadTimedOut(f"no answer within {seconds:g} s")
+
+
+def fault_of(error: BaseException, url: str) -> OriginFault:
+    """The fault of ours that a failure of Twisted's or treq's stands for.
+
+    :raises BaseException: *error* itself, where it is nothing of the network's.
+    """
+    if isinstance(error, OriginFault):
+        return error
+    if isinstance(error, _HeadTimedOut | ConnectTimedOut):
+        return TimedOut(str(error) or "connecting took too long", url=url)
+    if isinstance(error, ResponseFailed | ResponseNeverReceived):
+        return _fault_of_reasons(error, url)
+    if isinstance(error, DNSLookupError):
+        return Unreachable("no such host (name lookup failed)", url=url)
+    if isinstance(error, ConnectError | ConnectionClosed | ConnectingCancelledError | OSError):
+        return Unreachable(str(error) or type(error).__name__, url=url)
+    if isinstance(error, ValueError | KeyError | UnicodeError):
+        return BadResponse(f"no usable answer: {error}", url=url)
+    raise error
+
+
+def _fault_of_reasons(error: Any, url: str) -> OriginFault:
+    reasons = [getattr(r, "value", r) for r in getattr(error, "reasons", [])]
+    texts = [str(r) or type(r).__name__ for r in reasons if r is not None]
+    if any(isinstance(r, CancelledError) for r in reasons):
+        return TimedOut("given up", url=url)
+    if any(type(r).__name__ in ("ParseError", "BadResponseVersion") for r in reasons):
+        return BadResponse("the answer is not HTTP", url=url)
+    return Unreachable("; ".join(texts) or "the connection broke", url=url)

@@ -1,0 +1,134 @@
+"""
+From the network to the part file: ordered writes off the reactor thread, bounded memory.
+
+Each segment has a writer of its own.  A writer has one write under way at most;
+what arrives meanwhile is the next write, so that a slow line writes at once and a
+fast one in large batches.  Octets count as written when their write has returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, ensureDeferred
+
+from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.errors import Fault, StorageFault
+from rangedaemon.storage.threads import InThread
+
+
+class Store(Protocol):
+    """Where octets are put; blocking, called in threads."""
+
+    def write(self, offset: int, blocks: Sequence[bytes]) -> int:
+        """Put the blocks, one behind the other, at *offset*; how many octets that was."""
+
+
+class Sink:
+    """The writes of one attempt, and what they have covered."""
+
+    def __init__(
+        self,
+        store: Store,
+        in_thread: InThread,
+        covered: IntervalSet,
+        on_fault: Callable[[Fault], None],
+    ) -> None:
+        """
+        :param covered: octets that are in the part file already.
+        :param on_fault: called once, with the first fault of the disk.
+        """
+        self.written = covered
+        self.again = 0
+        """Octets that were written though they were there already."""
+        self._store = store
+        self._in_thread = in_thread
+        self._on_fault = on_fault
+        self._fault: Fault | None = None
+        self._busy = 0
+        self._idle: list[Deferred[None]] = []
+
+    def writer(self, offset: int, on_drained: Callable[[], None]) -> SegmentWriter:
+        """A writer for a run of octets from *offset* on."""
+        return SegmentWriter(self, offset, on_drained)
+
+    def write(self, offset: int, blocks: list[bytes]) -> Deferred[int]:
+        """Start a write; used by the writers."""
+        self._busy += 1
+        return self._in_thread(self._store.write, offset, blocks)
+
+    def wrote(self, piece: ByteRange) -> None:
+        """A write has returned."""
+        self.again += len(piece) - self.written.gaps(piece).total
+        self.written = self.written.add(piece)
+        self._settle()
+
+    def failed(self, fault: Fault) -> None:
+        """A write has failed."""
+        if self._fault is None:
+            self._fault = fault
+            self._on_fault(fault)
+        self._settle()
+
+    def _settle(self) -> None:
+        self._busy -= 1
+        if self._busy == 0:
+            waiting, self._idle = self._idle, []
+            for waiter in waiting:
+                waiter.callback(None)
+
+    async def drain(self) -> None:
+        """Return when no write is under way and none is due.
+
+        :raises Fault: a write failed.
+        """
+        while self._busy:
+            waiter: Deferred[None] = Deferred()
+            self._idle.append(waiter)
+            await waiter
+        if self._fault is not None:
+            raise self._fault
+
+
+class SegmentWriter:
+    """Writes one run of octets in order."""
+
+    def __init__(self, sink: Sink, offset: int, on_drained: Callable[[], None]) -> None:
+        self._sink = sink
+        self._offset = offset
+        self._on_drained = on_drained
+        self._blocks: list[bytes] = []
+        self._writing = False
+        self.pending = 0
+        """Octets taken and not yet written."""
+
+    def push(self, block: bytes) -> None:
+        """Take the next octets of the run."""
+        self._blocks.append(block)
+        self.pending += len(block)
+        if not self._writing:
+            self._writing = True
+            ensureDeferred(self._write_on())
+
+    async def _write_on(self) -> None:
+        while self._blocks:
+            blocks, self._blocks = self._blocks, []
+            try:
+                count = await self._sink.write(self._offset, blocks)
+            except Fault as fault:
+                self._give_up(fault)
+                return
+            except Exception as error:
+                self._give_up(StorageFault(f"writing failed: {error}"))
+                raise
+            start, self._offset = self._offset, self._offset + count
+            self.pending -= count
+            if not self._blocks:
+                self._writing = False
+            self._sink.wrote(ByteRange(start, start + count))
+            self._on_drained()
+
+    def _give_up(self, fault: Fault) -> None:
+        self._blocks.clear()
+        self._sink.failed(fault)

@@ -1,0 +1,258 @@
+"""
+The part file: octets at their offsets, synced before anyone claims them, published whole.
+
+All functions block and are called off the reactor thread.  The octets are in
+``<name>.part`` beside the final name; the final name appears by one atomic step
+after the data was synced.  The final component is never followed as a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from rangedaemon.core.disposition import numbered_filename
+from rangedaemon.core.jobs import OnConflict
+from rangedaemon.errors import NameTaken, NoSpace, NotWritable, PartFileLost, StorageFault
+
+SUFFIX = ".part"
+MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def storage_faults(path: Path) -> Iterator[None]:
+    """Turn what the system says of *path* into faults of ours.
+
+    :raises NoSpace, NotWritable, StorageFault: instead of OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise NoSpace(f"no room for {path}: {reason}; free space and retry") from error
+        if error.errno in _FORBIDDEN:
+            raise NotWritable(f"cannot write {path}: {reason}; check its owner and mode") from error
+        raise StorageFault(f"{path}: {reason}") from error
+
+
+def part_path(final: Path) -> Path:
+    """Where the octets of *final* are until it is published."""
+    return final.with_name(final.name + SUFFIX)
+
+
+class PartFile:
+    """An open part file."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        """Take over an open *descriptor*; use `create` or `reopen`."""
+        self.path = path
+        self._fd = descriptor
+
+    @classmethod
+    def create(cls, path: Path) -> PartFile:
+        """Make a new, empty part file; an empty one that nobody holds is taken over.
+
+        :raises NameTaken: something of that name is there.
+        """
+        with storage_faults(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                descriptor = _open(path, os.O_CREAT | os.O_EXCL)
+            except FileExistsError:
+                return cls._orphan(path)
+            _lock(descriptor, path)
+            sync_directory(path.parent)
+        return cls(path, descriptor)
+
+    @classmethod
+    def _orphan(cls, path: Path) -> PartFile:
+        """What a kill between creation and the journal left: empty, and held by nobody."""
+        taken = NameTaken(f"{path} is there already")
+        if path.is_symlink() or not path.is_file():
+            raise taken
+        part = cls(path, _open(path, 0))
+        try:
+            _lock(part._fd, path)
+        except PartFileLost:
+            raise taken from None
+        if part.size:
+            part.close()
+            raise taken
+        return part
+
+    @classmethod
+    def reopen(cls, path: Path) -> PartFile:
+        """Open the part file that an earlier run left.
+
+        :raises PartFileLost: it is gone, or is no regular file any more.
+        """
+        try:
+            with storage_faults(path):
+                try:
+                    descriptor = _open(path, 0)
+                except FileNotFoundError:
+                    raise PartFileLost(f"{path} is gone") from None
+        except StorageFault as fault:
+            if isinstance(fault.__cause__, OSError) and fault.__cause__.errno == errno.ELOOP:
+                raise PartFileLost(f"{path} is a symbolic link now") from fault
+            raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise PartFileLost(f"{path} is no regular file any more")
+        _lock(descriptor, path)
+        return cls(path, descriptor)
+
+    @property
+    def size(self) -> int:
+        """Octets from its start to its end, holes included."""
+        return os.fstat(self._fd).st_size
+
+    def write(self, offset: int, blocks: Sequence[bytes]) -> int:
+        """Put *blocks*, one behind the other, at *offset*; how many octets that was."""
+        position = offset
+        with storage_faults(self.path):
+            for at in range(0, len(blocks), MOST_BUFFERS):
+                position += _write_all(self._fd, position, blocks[at : at + MOST_BUFFERS])
+        return position - offset
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The octets ``[offset, offset+length)``, fewer where the file ends before."""
+        with storage_faults(self.path):
+            return os.pread(self._fd, length, offset)
+
+    def reserve(self, length: int) -> None:
+        """Refuse early where *length* octets would not fit (nothing is allocated)."""
+        with storage_faults(self.path):
+            room = os.fstatvfs(self._fd)
+            have = os.fstat(self._fd).st_blocks * 512
+        if room.f_bavail * room.f_frsize + have < length:
+            raise NoSpace(
+                f"{self.path} needs {length} octets, {room.f_bavail * room.f_frsize} are free"
+            )
+
+    def sync(self) -> None:
+        """Return when everything written so far is on the disk."""
+        with storage_faults(self.path):
+            os.fdatasync(self._fd)
+
+    def truncate(self, length: int = 0) -> None:
+        """Cut to *length* octets, or grow to it."""
+        with storage_faults(self.path):
+            os.ftruncate(self._fd, length)
+
+    def close(self) -> None:
+        """Let go of it; the file stays."""
+        if self._fd >= 0:
+            descriptor, self._fd = self._fd, -1
+            os.close(descriptor)
+
+
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o666)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    """One holder at a time; the kernel lets go of the lock whatever becomes of us."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise PartFileLost(f"{path} is held by another job or program") from error
+
+
+def _write_all(descriptor: int, offset: int, blocks: Sequence[bytes]) -> int:
+    wanted = sum(map(len, blocks))
+    written = os.pwritev(descriptor, blocks, offset)
+    if written < wanted:
+        rest = memoryview(b"".join(blocks))[written:]
+        while rest:
+            count = os.pwrite(descriptor, rest, offset + wanted - len(rest))
+            if count == 0:
+                raise OSError(errno.ENOSPC, "nothing was written")
+            rest = rest[count:]
+    return wanted
+
+
+def sync_directory(directory: Path) -> None:
+    """Return when the names in *directory* are on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def names_after(path: Path) -> Iterator[Path]:
+    """*path*, then the same name with a number in it, without end."""
+    yield path
+    for number in count(1):
+        yield path.with_name(numbered_filename(path.name, number))
+
+
+def claim_name(wanted: Path, on_conflict: OnConflict) -> tuple[Path, PartFile]:
+    """Settle the final name and make its part file.
+
+    :returns: the final path, still without a file unless it may be overwritten, and
+        its new part file.
+    :raises NameTaken: *on_conflict* says to fail and something is there.
+    """
+    for final in names_after(wanted):
+        taken = os.path.lexists(final) and on_conflict is not OnConflict.OVERWRITE
+        if not taken:
+            try:
+                return final, PartFile.create(part_path(final))
+            except NameTaken:
+                if on_conflict is OnConflict.FAIL:
+                    raise
+        elif on_conflict is OnConflict.FAIL:
+            raise NameTaken(f"{final} is there already; choose another name or on_conflict")
+    raise AssertionError("names_after never ends")  # pragma: no cover
+
+
+def publish(part: Path, final: Path, on_conflict: OnConflict) -> Path:
+    """Give the synced part file its final name, in one step; which name it got.
+
+    :raises NameTaken: the name was taken meanwhile and *on_conflict* says to fail.
+    """
+    with storage_faults(final):
+        if on_conflict is OnConflict.OVERWRITE:
+            part.replace(final)
+        else:
+            final = _publish_beside(part, final, on_conflict)
+        sync_directory(final.parent)
+    return final
+
+
+def _publish_beside(part: Path, wanted: Path, on_conflict: OnConflict) -> Path:
+    for final in names_after(wanted):
+        try:
+            os.link(part, final, follow_symlinks=False)
+        except FileExistsError:
+            if on_conflict is OnConflict.FAIL:
+                raise NameTaken(f"{final} appeared while it was fetched") from None
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
+            if not os.path.lexists(final):  # no links here (FAT): the best that is left
+                part.rename(final)
+                return final
+        else:
+            part.unlink()
+            return final
+    raise AssertionError("names_after never ends")  # pragma: no cover
+
+
+def discard(*paths: Path) -> None:
+    """Remove files, those that are gone already included."""
+    for path in paths:
+        with storage_faults(path), suppress(FileNotFoundError):
+            path.unlink()
