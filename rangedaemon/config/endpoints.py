@@ -1,0 +1,105 @@
+"""
+Listening endpoints: Twisted's server endpoint strings, checked without listening.
+
+Twisted parses a description by building the endpoint, which needs no reactor and
+binds nothing.  Two things are ours: file arguments are resolved against the
+configuration's directory like every other path, and ``systemd:`` is checked by
+its form only, since its sockets are there only under systemd.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from OpenSSL import SSL, crypto
+from pydantic import AfterValidator, ValidationInfo
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+
+_PIECE = re.compile(r"(?:\\.|[^\\:])*", re.DOTALL)
+_FILE_ARGUMENTS = frozenset({"address", "privateKey", "certKey", "extraCertChain", "dhParameters"})
+_SYSTEMD_DOMAINS = frozenset({"INET", "INET6", "UNIX"})
+
+
+def resolve_endpoint(description: str, base: Path) -> str:
+    """
+    Check an endpoint string and make its file arguments absolute.
+
+    :raises ValueError: Twisted would not take it.
+    """
+    pieces = _split(description)
+    kind = pieces[0]
+    if kind == "systemd":
+        _check_systemd(pieces[1:])
+        return description
+    if kind in ("tcp", "tcp6", "ssl"):
+        _check_port(pieces[1] if len(pieces) > 1 else "")
+    if kind == "ssl" and not any(piece.startswith("privateKey=") for piece in pieces):
+        raise ValueError("ssl: needs privateKey= (and certKey= where that is another file)")
+    resolved = ":".join([kind, *(_resolve(kind, n, p, base) for n, p in enumerate(pieces[1:]))])
+    try:
+        serverFromString(None, resolved)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, IndexError) as exc:
+        raise ValueError(f"is no endpoint that Twisted knows: {_reason(exc)}") from exc
+    except OSError as exc:
+        raise ValueError(f"cannot read {exc.filename}: {exc.strerror}") from exc
+    except (SSL.Error, crypto.Error) as exc:
+        raise ValueError("its key or certificate file is no PEM that OpenSSL can use") from exc
+    return resolved
+
+
+def _split(description: str) -> list[str]:
+    """The arguments of a description, still with their backslashes."""
+    pieces, at = [], 0
+    while at <= len(description):
+        match = _PIECE.match(description, at)
+        end = match.end() if match else at
+        pieces.append(description[at:end])
+        at = end + 1
+    return pieces
+
+
+def _resolve(kind: str, position: int, piece: str, base: Path) -> str:
+    """One argument, its path made absolute if it is one."""
+    name, equals, value = piece.partition("=")
+    if not equals and kind == "unix" and position == 0:
+        name, value = "", piece
+    elif not equals or name not in _FILE_ARGUMENTS:
+        return piece
+    path = base / re.sub(r"\\(.)", r"\1", value)
+    quoted = quoteStringArgument(str(path))  # type: ignore[no-untyped-call]
+    return f"{name}{equals}{quoted}"
+
+
+def _check_port(argument: str) -> None:
+    port = argument.removeprefix("port=")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError("needs a port from 0 to 65535, such as tcp:8080:interface=127.0.0.1")
+
+
+def _check_systemd(pieces: list[str]) -> None:
+    """``systemd:domain=INET:index=0`` or ``systemd:domain=INET:name=web``."""
+    arguments = dict(piece.partition("=")[::2] for piece in pieces)
+    sources = arguments.keys() & {"index", "name"}
+    if arguments.get("domain") not in _SYSTEMD_DOMAINS or len(sources) != 1:
+        raise ValueError("needs systemd:domain=INET|INET6|UNIX and one of index= and name=")
+    if arguments.keys() - {"domain", "index", "name"}:
+        raise ValueError("systemd: takes domain=, index= and name= only")
+    if "index" in arguments and not re.fullmatch(r"[0-9]{1,4}", arguments["index"]):
+        raise ValueError("systemd: index= must be a number")
+
+
+def _reason(exc: Exception) -> str:
+    text = str(exc)
+    if "unexpected keyword argument" in text:
+        return f"unknown argument {text.rsplit(' ', 1)[-1]}"
+    return text
+
+
+def _endpoint(value: str, info: ValidationInfo) -> str:
+    context: dict[str, Path] = info.context or {}
+    return resolve_endpoint(value, context.get("base", Path.cwd()))
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]

@@ -1,0 +1,85 @@
+"""From a file to a `Config`, or to every problem that the file has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from rangedaemon.config.document import MAX_OCTETS, Document, Unreadable, read_document
+from rangedaemon.config.explain import explain
+from rangedaemon.config.models import Config
+from rangedaemon.config.problems import WHOLE_FILE, ConfigError, KeyPath, Problem
+
+_UNIQUE: tuple[tuple[KeyPath, str], ...] = ((("jobs",), "name"), (("server", "mounts"), "path"))
+"""Lists of sections, and the key by which their items must differ."""
+
+
+def load(file: str | Path, environ: Mapping[str, str]) -> Config:
+    """
+    Read a configuration file; nothing on disk changes.
+
+    :raises ConfigError: with every problem, each at its line.
+    """
+    path = Path(file)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_OCTETS + 1)
+    except OSError as exc:
+        problem = Problem(1, WHOLE_FILE, f"cannot be read: {exc.strerror}")
+        raise ConfigError(str(file), [problem]) from exc
+    return parse(data, environ, name=str(file), base=path.resolve().parent)
+
+
+def parse(data: bytes, environ: Mapping[str, str], *, name: str, base: Path) -> Config:
+    """
+    The configuration that *data* describes.
+
+    :param name: what the file is called in messages.
+    :param base: the directory that relative paths are relative to.
+    :raises ConfigError: with every problem, each at its line.
+    """
+    try:
+        document = read_document(data, environ)
+    except Unreadable as exc:
+        raise ConfigError(name, [exc.problem]) from exc
+    problems = [*document.problems, *_repeated(document)]
+    try:
+        config = Config.model_validate(_with_defaults(document, environ), context={"base": base})
+    except ValidationError as exc:
+        raise ConfigError(name, problems + explain(exc, document, Config)) from exc
+    if problems:
+        raise ConfigError(name, problems)
+    return config
+
+
+def _with_defaults(document: Document, environ: Mapping[str, str]) -> object:
+    """The document, with the state directory that systemd made where it names none."""
+    given = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given and isinstance(document.value, dict):
+        return {"state_dir": given, **document.value}
+    return document.value
+
+
+def _repeated(document: Document) -> Iterator[Problem]:
+    """Items of a list that have the name of an earlier one."""
+    for path, key in _UNIQUE:
+        seen: dict[object, int] = {}
+        items = _at(document.value, path)
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            value = item.get(key) if isinstance(item, dict) else None
+            place = (*path, index, key)
+            if not isinstance(value, str):
+                continue
+            if value in seen:
+                message = f"the same as on line {seen[value]}; it must be another"
+                yield Problem(document.line_of(place), place, message)
+            seen.setdefault(value, document.line_of(place))
+
+
+def _at(value: object, path: KeyPath) -> object:
+    """What stands at *path*, None where there is nothing."""
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,211 @@
+"""
+The configuration as values: every key, its unit, its default.
+
+The names are public (README, ``conf/rangedaemon.yaml``); the docstring below each
+field becomes its description in the JSON Schema.  Everything is frozen, and an
+unknown key is an error.  Only `rangedaemon.service` and `rangedaemon.tap` read this.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from rangedaemon.config.endpoints import Endpoint
+from rangedaemon.config.values import (
+    AbsolutePath,
+    Checksum,
+    Count,
+    FieldName,
+    FieldValue,
+    FileName,
+    Host,
+    HttpUrl,
+    Origin,
+    PositiveDuration,
+    PositiveSize,
+    Rate,
+    Text,
+    UrlPrefix,
+)
+from rangedaemon.core.jobs import OnChange, OnConflict
+
+_Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+
+def _empty_is_default(value: object) -> object:
+    """A section whose keys are all commented out is there, with its defaults."""
+    return {} if value is None else value
+
+
+def _defaults() -> Any:
+    """A section that is left out: its defaults, validated as if they were written there."""
+    return Field(default_factory=dict)
+
+
+def _no_uploads(value: object) -> None:
+    if value is not None:
+        raise ValueError("uploads are not available in this version; leave the key out or null")
+
+
+class Mount(Section):
+    """A directory served below a URL prefix."""
+
+    path: UrlPrefix
+    """URL prefix."""
+    root: AbsolutePath
+    """Directory served; nothing outside of it ever is."""
+    listing: bool = False
+    """Whether directories have an index."""
+    disposition: Literal["inline", "attachment"] = "inline"
+    """Whether browsers show a file or save it."""
+    cache_control: FieldValue | None = None
+    """Cache-Control field of every file."""
+    cors: tuple[Origin, ...] = ()
+    """Origins whose pages may read the files; "*" for all."""
+    hidden_files: bool = False
+    """Whether names that begin with a dot are served."""
+    follow_symlinks: bool = False
+    """Whether symbolic links are followed; never outside root, whatever this says."""
+    rate_limit: Rate | None = None
+    """Octets per second and connection."""
+    uploads: Annotated[None, BeforeValidator(_no_uploads)] = None
+    """Must be null in this version."""
+
+
+class Sample(Section):
+    """A file of fixed content that the daemon makes at start where it is missing."""
+
+    path: AbsolutePath
+    """Where; below the root of a mount."""
+    size: PositiveSize = 64 << 20
+    """How many octets."""
+
+
+class Server(Section):
+    """Serving files; leave the section out to run as a pure downloader."""
+
+    listen: tuple[Endpoint, ...] = Field(("tcp:8080:interface=127.0.0.1",), min_length=1)
+    """Twisted server endpoint strings."""
+    mounts: tuple[Mount, ...] = ()
+    """The longest prefix that fits a request's path wins."""
+    sample: Sample | None = None
+    """A file to try the daemon with."""
+
+
+class Control(Section):
+    """The control API, its web page and its metrics."""
+
+    listen: tuple[Endpoint, ...] = Field(("tcp:6880:interface=127.0.0.1",), min_length=1)
+    """Twisted server endpoint strings."""
+    token_file: AbsolutePath | None = None
+    """Made with mode 0600 where it is missing; by default control.token in state_dir."""
+    allowed_hosts: tuple[Host, ...] = ("localhost", "127.0.0.1", "[::1]")
+    """Hosts that a request may name, against DNS rebinding."""
+
+
+class Retry(Section):
+    """When a failed attempt is made again."""
+
+    attempts: Count = 10
+    """Attempts in a row without progress, the first one included."""
+    initial_delay: PositiveDuration = 1.0
+    """Seconds before the second attempt; doubles from there."""
+    max_delay: PositiveDuration = 300.0
+    """Seconds, at most."""
+
+    @model_validator(mode="after")
+    def _delays_grow(self) -> Retry:
+        if self.max_delay < self.initial_delay:
+            raise ValueError("max_delay must not be below initial_delay")
+        return self
+
+
+class Downloads(Section):
+    """How files are fetched."""
+
+    directory: AbsolutePath = Path("var/downloads")
+    """Where finished files go; jobs cannot write outside of it."""
+    max_active: Count = 5
+    """Jobs running at once."""
+    segments: Annotated[Count, Field(le=256)] = 8
+    """Connections per job."""
+    connections_per_host: Count = 8
+    """Connections to one host, over all jobs."""
+    min_segment_size: PositiveSize = 1 << 20
+    """Octets below which a segment is not divided."""
+    rate_limit: Rate | None = None
+    """Octets per second over all jobs."""
+    retry: Annotated[Retry, BeforeValidator(_empty_is_default)] = _defaults()
+    """When a failed attempt is made again."""
+    connect_timeout: PositiveDuration = 30.0
+    """Seconds until a connection must be there."""
+    stall_timeout: PositiveDuration = 30.0
+    """Seconds without an octet after which a connection is given up; what came is kept."""
+    checkpoint_interval: PositiveDuration = 1.0
+    """Seconds between two claims of what is safely on disk."""
+
+
+class Job(Section):
+    """A download that is added at start where no job of its name is known yet."""
+
+    name: Text
+    """By which the job is known again at the next start."""
+    url: HttpUrl = Field(repr=False)
+    """Where the file is."""
+    mirrors: tuple[HttpUrl, ...] = Field((), repr=False)
+    """Other addresses of the same file."""
+    checksum: Checksum | None = None
+    """algorithm=hex of the whole file: sha-256, sha-512, sha-1, md5 or blake2b."""
+    headers: dict[FieldName, FieldValue] = Field({}, repr=False)
+    """Extra request fields; they may hold secrets and are never shown."""
+    priority: _Priority = 0
+    """Higher runs first."""
+    directory: Text | None = None
+    """Below downloads.directory, by default that itself."""
+    filename: FileName | None = None
+    """The finished file's name; by default what the origin calls it."""
+    segments: Annotated[Count, Field(le=256)] | None = None
+    """Connections; by default downloads.segments."""
+    rate_limit: Rate | None = None
+    """Octets per second of this job."""
+    paused: bool = False
+    """Whether it waits to be resumed by hand."""
+    on_conflict: OnConflict = OnConflict.RENAME
+    """What to do where the name is taken."""
+    on_change: OnChange = OnChange.RESTART
+    """What to do where the file changed at the origin under a part of it."""
+
+
+class Config(Section):
+    """A rangedaemon configuration."""
+
+    state_dir: AbsolutePath = Path("var/state")
+    """Journal, control token, partial uploads; $STATE_DIRECTORY under systemd."""
+    server: Server | None = None
+    """Serving files; leave it out to run as a pure downloader."""
+    control: Annotated[Control, BeforeValidator(_empty_is_default)] = _defaults()
+    """The control API."""
+    downloads: Annotated[Downloads, BeforeValidator(_empty_is_default)] = _defaults()
+    """How files are fetched."""
+    jobs: tuple[Job, ...] = ()
+    """Downloads to add at start."""
+
+    @property
+    def token_file(self) -> Path:
+        """Where the control token is."""
+        return self.control.token_file or self.state_dir / "control.token"

@@ -1,0 +1,57 @@
+"""
+What ``twistd rangedaemon`` takes and makes.
+
+The configuration is read while the command line is parsed: at that moment twistd
+has neither forked nor opened its log nor written its pid file, so a bad
+configuration, and ``--check``, end with nothing left behind.  The only module
+that imports the reactor, and that inside of `makeService`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions, UsageError
+
+from rangedaemon import __version__
+from rangedaemon.config import Config, ConfigError, load
+
+
+class Options(UsageOptions):
+    """Serve ranges and pull files in segments."""
+
+    synopsis = "[options]"
+    optParameters = [["config", "c", None, "The YAML configuration file."]]
+    optFlags = [["check", None, "Say every problem of the configuration and exit."]]
+
+    loaded: Config
+
+    def opt_version(self) -> None:
+        """Print rangedaemon's version and exit."""
+        print(f"rangedaemon {__version__}")  # noqa: T201
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        """Read the configuration; the end of the program where it is bad or only checked."""
+        if self["config"] is None:
+            raise UsageError("say where the configuration is: -c conf.yaml")
+        try:
+            self.loaded = load(self["config"], os.environ)
+        except ConfigError as exc:
+            sys.stderr.write(f"{exc}\n")
+            raise SystemExit(1) from None
+        if self["check"]:
+            raise SystemExit(0)
+        self["config"] = str(Path(self["config"]).absolute())
+
+
+def makeService(options: Options) -> IService:
+    """The daemon as one service."""
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    from rangedaemon.service import build  # noqa: PLC0415
+
+    return build(options.loaded, reactor, source=options["config"])
