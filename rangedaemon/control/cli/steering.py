@@ -1,0 +1,126 @@
+"""Commands of ``rangectl`` that change something: pause, resume, retry, remove, set, shutdown."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from rangedaemon.control.cli.adding import RATE
+from rangedaemon.control.cli.exits import CommandFault, Exit
+from rangedaemon.control.cli.picking import Job, label
+from rangedaemon.control.cli.render import state_line
+from rangedaemon.control.cli.session import Session, job_words, json_option, pass_session
+
+
+def _tell(session: Session, job: Job) -> None:
+    """Show a job after its change."""
+    if session.as_json:
+        session.print_json(job)
+    else:
+        session.line(state_line(job))
+
+
+def _act(session: Session, words: tuple[str, ...], verb: str) -> Exit:
+    """Have *verb* done to the jobs meant."""
+    return session.each(
+        session.jobs(words), lambda job: _tell(session, session.client.act(job["id"], verb))
+    )
+
+
+@click.command()
+@job_words()
+@json_option
+@pass_session
+def pause(session: Session, words: tuple[str, ...]) -> Exit:
+    """Stop jobs and keep what came."""
+    return _act(session, words, "pause")
+
+
+@click.command()
+@job_words()
+@json_option
+@pass_session
+def resume(session: Session, words: tuple[str, ...]) -> Exit:
+    """Let paused jobs go on."""
+    return _act(session, words, "resume")
+
+
+@click.command()
+@job_words()
+@json_option
+@pass_session
+def retry(session: Session, words: tuple[str, ...]) -> Exit:
+    """Try failed or waiting jobs again at once."""
+    return _act(session, words, "retry")
+
+
+@click.command()
+@job_words()
+@click.option(
+    "--delete-files", is_flag=True, help="Delete the part file and the finished file too."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before files are deleted.")
+@json_option
+@pass_session
+def remove(session: Session, words: tuple[str, ...], *, delete_files: bool, yes: bool) -> Exit:
+    """
+    Forget jobs; their files stay unless --delete-files is given.
+
+    Asks before it deletes files where it is used at a terminal.
+    """
+    jobs = session.jobs(words)
+    if delete_files and not yes and sys.stdin.isatty():
+        _confirm(jobs)
+
+    def step(job: Job) -> None:
+        session.client.remove(job["id"], delete_files=delete_files)
+        if not session.as_json:
+            session.line(f"{job['id']} removed {label(job)}")
+
+    return session.each(jobs, step)
+
+
+def _confirm(jobs: list[Job]) -> None:
+    """Ask whether the files of *jobs* may go."""
+    names = ", ".join(label(job) for job in jobs[:5]) + (", …" if len(jobs) > 5 else "")
+    if not click.confirm(f"Delete the files of {len(jobs)} job(s): {names}?", err=True):
+        raise CommandFault(Exit.USAGE, "nothing was removed")
+
+
+@click.command(name="set")
+@job_words()
+@click.option("-p", "--priority", type=int, help="Higher runs first.")
+@click.option("--limit", "rate_limit", type=RATE, help="Bytes per second, such as 2MiB; or none.")
+@click.option("-s", "--segments", type=int, help="Connections to use at once.")
+@json_option
+@pass_session
+def change(
+    session: Session,
+    words: tuple[str, ...],
+    *,
+    priority: int | None,
+    rate_limit: tuple[int | None] | None,
+    segments: int | None,
+) -> Exit:
+    """Change the priority, the rate limit or the segments of jobs, while they run too."""
+    wishes: dict[str, Any] = {"priority": priority, "segments": segments}
+    wishes = {key: value for key, value in wishes.items() if value is not None}
+    if rate_limit is not None:
+        wishes["rate_limit"] = rate_limit[0]
+    if not wishes:
+        raise click.UsageError("nothing to set; give --priority, --limit or --segments")
+    return session.each(
+        session.jobs(words), lambda job: _tell(session, session.client.change(job["id"], wishes))
+    )
+
+
+@click.command()
+@pass_session
+def shutdown(session: Session) -> Exit:
+    """Stop the daemon cleanly; it takes up its jobs at the next start."""
+    session.client.shutdown()
+    if not session.as_json:
+        session.line("the daemon is stopping")
+    return Exit.OK

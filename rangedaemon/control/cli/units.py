@@ -1,0 +1,74 @@
+"""
+Numbers and words between people and the API: sizes, rates, times, safe text.
+
+Sizes are read as the configuration reads them (``1.5MiB``, ``2GB``) and shown in
+powers of 1024.  Names and messages come from strangers, so whatever could steer
+a terminal is replaced before it is shown.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
+_POWERS = {letter: power for power, letter in enumerate("_kmgtp")} | {"": 0}
+_SHOWN = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+FOREVER = 100 * 3600
+
+
+def parse_size(text: str) -> int:
+    """
+    Octets that *text* means: ``65536``, ``64KiB``, ``64k``, ``1.5MiB``, ``2GB``.
+
+    :raises ValueError: not a size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"not a size: {text!r}; write it like 65536, 64KiB or 1.5MB")
+    number, letter, binary = match.groups()
+    bare = text.strip()[-1:].lower() != "b"
+    base = 1024 if binary or bare else 1000
+    return int(float(number) * base ** _POWERS[letter.lower()]) if letter else int(float(number))
+
+
+def show_size(octets: float | None) -> str:
+    """``1.5 MiB``; ``?`` where it is not known."""
+    if octets is None:
+        return "?"
+    amount, unit = float(octets), 0
+    while round(amount, 1) >= 1024 and unit < len(_SHOWN) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:.0f} {_SHOWN[unit]}" if unit == 0 else f"{amount:.1f} {_SHOWN[unit]}"
+
+
+def show_rate(octets_per_second: float | None) -> str:
+    """``1.5 MiB/s``; nothing for nothing."""
+    return f"{show_size(octets_per_second)}/s" if octets_per_second else ""
+
+
+def show_seconds(seconds: float | None) -> str:
+    """``1:02:03`` or ``2:03``; nothing where it is not known or beyond four days."""
+    if seconds is None or seconds > FOREVER:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def show_percent(received: int, size: int | None) -> str:
+    """``42 %``, cut off and never rounded up to 100; nothing where the size is not known."""
+    if size is None:
+        return ""
+    return f"{100 * received // size if size else 100} %"
+
+
+def safe(value: object) -> str:
+    """*value* as text on one line in which nothing steers a terminal."""
+    return "".join(_seen(character) for character in str(value))
+
+
+def _seen(character: str) -> str:
+    """*character*, or a sign in the place of one that is not to be seen but to work."""
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _UNSEEN else character
