@@ -1,0 +1,34 @@
+"""The table of the API: every row of it, and the resource that answers them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from twisted.web.resource import IResource
+
+from rangedaemon.control.events import EventHub
+from rangedaemon.control.metrics import Meters
+from rangedaemon.control.openapi import describe
+from rangedaemon.control.ports import Jobs
+from rangedaemon.control.routes.content import ContentRoutes
+from rangedaemon.control.routes.daemon import DaemonRoutes, Surroundings
+from rangedaemon.control.routes.jobs import JobRoutes
+from rangedaemon.control.routing import Router
+from rangedaemon.control.sse import EventStream
+
+
+def build_api(
+    jobs: Jobs, around: Surroundings, meters: Meters, *, directory: str, segments: int
+) -> tuple[IResource, EventStream]:
+    """The resource of the REST API, and the event stream (whose owner stops it)."""
+    daemon = DaemonRoutes(jobs, around, meters)
+    epoch = f"{int(around.started_at * 1000):x}"
+    hub = EventHub(jobs, around.clock)
+    stream = EventStream(hub, around.clock, daemon.present_status, epoch)
+    rows = [
+        *daemon.table(stream),
+        *JobRoutes(jobs, directory=directory, segments=segments).table(),
+        *ContentRoutes(jobs).table(),
+    ]
+    daemon.described_by(cache(lambda: describe(rows)))
+    return Router(rows).resource(), stream

@@ -1,0 +1,182 @@
+"""
+The shapes of the control API: request bodies and answered objects.
+
+Requests are strict (unknown fields are errors, no silent conversions); the
+OpenAPI description is generated from these very classes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.functional_validators import AfterValidator
+
+from rangedaemon.control import wishes
+from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
+
+MAX_SAFE = 2**53 - 1
+"""The largest integer that every JSON reader takes as it stands (RFC 8259, 6)."""
+
+Url = Annotated[
+    str,
+    Field(
+        max_length=8000, json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}
+    ),
+    AfterValidator(wishes.check_url),
+]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(wishes.check_text)]
+Filename = Annotated[
+    str, Field(min_length=1, max_length=250), AfterValidator(wishes.check_filename)
+]
+Directory = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(wishes.check_text)]
+Checksum = Annotated[str, Field(max_length=200), AfterValidator(wishes.check_checksum)]
+HeaderFields = Annotated[
+    dict[str, Annotated[str, Field(max_length=8000)]],
+    Field(max_length=50),
+    AfterValidator(wishes.check_headers),
+]
+Segments = Annotated[int, Field(ge=1, le=128)]
+Priority = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+RateLimit = Annotated[int, Field(ge=1, le=MAX_SAFE)]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Octets = Annotated[int, Field(ge=0)]
+
+
+class Request(BaseModel):
+    """A request body: strict, without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewJob(Request):
+    """What `POST /api/v1/jobs` takes."""
+
+    url: Url | None = None
+    urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
+    name: Name | None = None
+    directory: Directory | None = None
+    filename: Filename | None = None
+    checksum: Checksum | None = None
+    headers: HeaderFields = Field(default_factory=dict)
+    segments: Segments | None = None
+    priority: Priority = 0
+    rate_limit: RateLimit | None = None
+    paused: bool = False
+    on_conflict: Annotated[OnConflict, Field(strict=False)] = OnConflict.RENAME
+    on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
+
+    @model_validator(mode="after")
+    def _one_file(self) -> Self:
+        if (self.url is None) == (self.urls is None):
+            raise ValueError("give either url or urls (mirrors of one file)")
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The file's addresses, each once, in the order given."""
+        return tuple(dict.fromkeys(self.urls or [self.url or ""]))
+
+
+class ChangedJob(Request):
+    """What `PATCH /api/v1/jobs/{id}` takes; a field that is not there stays as it is."""
+
+    priority: Priority = 0
+    rate_limit: RateLimit | None = None
+    segments: Segments = 1
+
+
+class Nothing(Request):
+    """A body without meaning: none, or an empty object."""
+
+
+class JobErrorObject(BaseModel):
+    """Why a job failed or waits."""
+
+    code: str
+    message: str
+    url: str | None
+
+
+class JobObject(BaseModel):
+    """A job, as everybody sees it."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    kind: str
+    name: str | None
+    urls: list[str]
+    directory: str
+    filename: str | None
+    path: str | None
+    state: JobState
+    size: Octets | None
+    received: Octets
+    refetched: Octets
+    rate: Octets
+    eta_s: int | None
+    connections: int
+    etag: str | None
+    last_modified: str | None
+    accepts_ranges: bool | None
+    checksum: str | None
+    verified: Verified | None
+    error: JobErrorObject | None
+    attempts: int
+    retry_at: Moment | None
+    created: Moment
+    started: Moment | None
+    finished: Moment | None
+    priority: int
+    rate_limit: int | None
+    segments: int
+
+
+class JobList(BaseModel):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobObject]
+    next: str | None
+
+
+class AddedJobs(BaseModel):
+    """What a list of new jobs became, in the order given."""
+
+    jobs: list[JobObject]
+
+
+class SegmentObject(BaseModel):
+    """Octets ``[start, end)`` of a job and how many of them are there."""
+
+    start: Octets
+    end: Octets
+    received: Octets
+    state: str
+    url: str | None
+
+
+class SegmentList(BaseModel):
+    """A job's segments in ascending order."""
+
+    segments: list[SegmentObject]
+
+
+class StatusObject(BaseModel):
+    """The daemon at one moment."""
+
+    version: str
+    uptime_s: float
+    jobs: dict[JobState, int]
+    rate_in: Octets
+    rate_out: Octets
+    config: str | None
+
+
+class Health(BaseModel):
+    """Whether the daemon serves."""
+
+    status: str
+
+
+def schema_of(model: type[BaseModel], mode: Any = "validation") -> dict[str, Any]:
+    """The JSON Schema of a model, with references into an OpenAPI document."""
+    return model.model_json_schema(ref_template="#/components/schemas/{model}", mode=mode)

@@ -1,0 +1,190 @@
+"""
+Routes: from a table of our own to Klein, and from `Answer` to the wire.
+
+The only import of Klein.  A handler is a coroutine from `Incoming` to an `Answer`
+(or to a resource that answers by itself).  What a handler has begun it finishes,
+even where the caller hangs up: Klein cancels, and half a change would be left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from klein import Klein
+from pydantic import BaseModel
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import Request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from rangedaemon.control.answers import Answer
+from rangedaemon.control.intake import ControlRequest
+from rangedaemon.control.problems import (
+    MalformedRequest,
+    MethodRefused,
+    UnknownPath,
+    problem_answer,
+    unforeseen_answer,
+)
+from rangedaemon.errors import Complaint, Fault, InvalidInput
+
+T = TypeVar("T")
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request that was let in: the parameters of its path, its query, its body."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    request: ControlRequest
+
+
+Handler = Callable[[Incoming], Awaitable[Answer | IResource]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the API's table; what is said here is what the description says."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    body: type[BaseModel] | None = None
+    many: bool = False
+    """Whether the body may be a list of them too."""
+    query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """JSON Schema of each query parameter; others are refused."""
+    media_type: str = "application/json"
+    refusals: Sequence[int] = ()
+    """The statuses that it may refuse with, besides those that any row may."""
+
+
+class Router:
+    """Klein, typed."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._app: Any = Klein()
+        self._app.url_map.merge_slashes = False
+        self._app.url_map.strict_slashes = False
+        for number, route in enumerate(routes):
+            self._add(f"r{number}", route)
+        for kind, on_error in _ON_ERROR:
+            self._app.handle_errors(kind)(on_error)
+
+    def resource(self) -> IResource:
+        """The leaf that answers all paths."""
+        return cast("IResource", self._app.resource())
+
+    def _add(self, name: str, route: Route) -> None:
+        def endpoint(request: ControlRequest, **path: str) -> Deferred[bytes | IResource]:
+            # A plain function: Klein keeps the Deferred, and `shielded` guards the coroutine.
+            return shielded(Deferred.fromCoroutine(_run(route, request, path)))
+
+        path = route.path.replace("{", "<").replace("}", ">")
+        self._app.route(path, methods=[route.method], endpoint=name)(endpoint)
+
+
+async def _run(route: Route, request: ControlRequest, path: Mapping[str, str]) -> bytes | IResource:
+    incoming = Incoming(path, query_of(request, route), request.content.read(), request)
+    answer = await route.handler(incoming)
+    return write_head(request, answer) if isinstance(answer, Answer) else answer
+
+
+def query_of(request: ControlRequest, route: Route) -> Mapping[str, str]:
+    """The query, each name known and once. :raises InvalidInput: otherwise."""
+    wrong: list[Complaint] = []
+    found: dict[str, str] = {}
+    for name, values in request.args.items():
+        text = name.decode("utf-8", "replace")
+        if text not in route.query:
+            wrong.append(Complaint(f"query.{text[:100]}", "unknown parameter"))
+        elif len(values) != 1:
+            wrong.append(Complaint(f"query.{text}", "there more than once"))
+        else:
+            found[text] = values[0].decode("utf-8", "replace")
+    if wrong:
+        raise InvalidInput(wrong[:20])
+    return found
+
+
+def write_head(request: Request, answer: Answer) -> bytes:
+    """Set status and fields; returns the octets that are still to be written."""
+    request.setResponseCode(answer.status)
+    if answer.media_type is not None:
+        request.setHeader("Content-Type", answer.media_type)
+        request.setHeader("Content-Length", str(len(answer.body)))
+    set_fields(request, answer.fields)
+    return answer.body
+
+
+def set_fields(request: Request, fields: Mapping[str, str]) -> None:
+    """Set response fields."""
+    for name, value in fields.items():
+        request.setHeader(name, value)
+
+
+def shielded(inner: Deferred[T]) -> Deferred[T]:
+    """A Deferred that may be cancelled without cancelling *inner*."""
+    outer: Deferred[T] = Deferred()
+
+    def pass_on(result: T | Failure) -> None:
+        if not outer.called:
+            outer.callback(result)  # a Failure becomes an errback
+        elif isinstance(result, Failure) and not result.check(Fault, CancelledError):
+            _log.failure("Failed after the caller had hung up", result)
+
+    inner.addBoth(pass_on)
+    return outer
+
+
+def _on_fault(request: ControlRequest, failure: Failure) -> bytes:
+    fault = failure.value
+    if not isinstance(fault, Fault):
+        raise TypeError(fault)
+    if fault.status >= 500:
+        _log.warn("{method} {path} failed: {fault}", **_told(request), fault=fault.detail)
+    return write_head(request, problem_answer(fault))
+
+
+def _on_unrouted(request: ControlRequest, failure: Failure) -> bytes:
+    fault: Fault
+    match failure.value:
+        case MethodNotAllowed() as refused:
+            allowed = tuple(sorted(refused.valid_methods or ()))
+            fault = MethodRefused(f"this path takes {', '.join(allowed)}", allowed)
+        case HTTPException(code=404):
+            fault = UnknownPath("there is nothing at this path")
+        case _:
+            fault = MalformedRequest("this request cannot be routed")
+    return write_head(request, problem_answer(fault))
+
+
+def _on_unforeseen(request: ControlRequest, failure: Failure) -> bytes:
+    told = _told(request)
+    _log.failure("{method} {path} failed", failure, method=told["method"], path=told["path"])
+    return write_head(request, unforeseen_answer())
+
+
+def _told(request: ControlRequest) -> dict[str, str]:
+    return {
+        "method": request.method.decode("ascii", "replace"),
+        "path": request.path.decode("ascii", "replace"),
+    }
+
+
+_ON_ERROR: Sequence[tuple[type[Exception], Callable[..., bytes]]] = (
+    (Fault, _on_fault),
+    (HTTPException, _on_unrouted),
+    (Exception, _on_unforeseen),
+)
+"""Klein asks them in this order."""

@@ -1,0 +1,76 @@
+"""The control site: everything of this package, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from prometheus_client import CollectorRegistry
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from rangedaemon import __version__
+from rangedaemon.control.access import Rules, host_names
+from rangedaemon.control.api import build_api
+from rangedaemon.control.gate import Gate
+from rangedaemon.control.intake import ControlRequest
+from rangedaemon.control.metrics import Meters
+from rangedaemon.control.ports import Jobs
+from rangedaemon.control.routes.daemon import Readiness, Surroundings
+from rangedaemon.control.sse import EventStream
+from rangedaemon.control.tokens import Keyring
+
+
+class ControlSite(Site):
+    """The factory of control connections; `stopFactory` ends the event streams."""
+
+    def __init__(self, root: IResource, stream: EventStream, clock: IReactorTime) -> None:
+        Site.__init__(
+            self,
+            root,
+            requestFactory=ControlRequest,
+            parsePOSTFormSubmission=False,
+            reactor=clock,
+        )
+        self._stream = stream
+
+    def stopFactory(self) -> None:
+        """The port is closed: nobody listens to events any more."""
+        self._stream.stop()
+        super().stopFactory()
+
+
+def build_control_site(
+    jobs: Jobs,
+    *,
+    token: str | Keyring,
+    allowed_hosts: Collection[str],
+    readiness: Readiness,
+    registry: CollectorRegistry,
+    shutdown: Callable[[], None],
+    config_path: str | None,
+    download_directory: str,
+    clock: IReactorTime,
+    started_at: float,
+    default_segments: int = 8,
+    rate_out: Callable[[], float] = lambda: 0.0,
+    allowed_origins: Collection[str] = (),
+    branches: Mapping[bytes, IResource] | None = None,
+) -> ControlSite:
+    """
+    The site that people and programs steer the daemon by.
+
+    :param download_directory: absolute; no job writes elsewhere.
+    :param started_at: when the daemon started, by *clock*.
+    :param shutdown: begins the clean stop; called after the answer has been sent.
+    :param branches: further resources by the first segment of their path (``ui``).
+    """
+    meters = Meters(registry)
+    around = Surroundings(clock, started_at, config_path, rate_out, shutdown, readiness)
+    api, stream = build_api(
+        jobs, around, meters, directory=download_directory, segments=default_segments
+    )
+    keyring = Keyring.of(token) if isinstance(token, str) else token
+    rules = Rules(keyring, host_names(allowed_hosts), allowed_origins)
+    gate = Gate(rules, api, dict(branches or {}), meters, f"rangedaemon/{__version__}")
+    return ControlSite(gate, stream, clock)

@@ -1,0 +1,143 @@
+"""Jobs as the API shows them: pure, from snapshots to the models of the contract."""
+
+from __future__ import annotations
+
+import math
+import os.path
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rangedaemon.control.models import (
+    JobErrorObject,
+    JobList,
+    JobObject,
+    SegmentList,
+    SegmentObject,
+    StatusObject,
+)
+from rangedaemon.control.ports import Totals
+from rangedaemon.control.redaction import shown, shown_or_none
+from rangedaemon.core.jobs import (
+    JobError,
+    JobPage,
+    JobRecord,
+    JobSnapshot,
+    JobState,
+    SegmentSnapshot,
+)
+
+
+def moment(seconds: float | None) -> str | None:
+    """RFC 3339 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def received(record: JobRecord) -> int:
+    """Octets that are safely in the file: synced and journalled."""
+    if record.state is JobState.COMPLETE and record.size is not None:
+        return record.size
+    return record.covered.total
+
+
+def eta(snapshot: JobSnapshot) -> int | None:
+    """Whole seconds until the last octet at the present rate."""
+    size, rate = snapshot.record.size, snapshot.live.rate
+    if snapshot.record.state is not JobState.ACTIVE or size is None or rate <= 0:
+        return None
+    done = max(received(snapshot.record), snapshot.live.received or 0)
+    return math.ceil(max(0, size - done) / rate)
+
+
+def final_path(record: JobRecord) -> str | None:
+    """Where the finished file is, or will be once its name is settled."""
+    name = record.filename or record.spec.filename
+    return None if name is None else os.path.join(record.spec.directory, name)  # noqa: PTH118
+
+
+def job_object(snapshot: JobSnapshot) -> JobObject:
+    """The job object of the contract."""
+    record, live = snapshot.record, snapshot.live
+    spec, origin = record.spec, record.remembered
+    return JobObject(
+        id=record.id,
+        kind=spec.kind,
+        name=shown_or_none(spec.name),
+        urls=[shown(url) for url in spec.urls],
+        directory=_text(spec.directory),
+        filename=_text_or_none(record.filename or spec.filename),
+        path=_text_or_none(final_path(record)),
+        state=record.state,
+        size=record.size,
+        received=received(record),
+        refetched=record.refetched,
+        rate=round(live.rate),
+        eta_s=eta(snapshot),
+        connections=live.connections,
+        etag=_text_or_none(origin.etag),
+        last_modified=_text_or_none(origin.last_modified),
+        accepts_ranges=record.accepts_ranges,
+        checksum=record.digest or spec.checksum,
+        verified=record.verified,
+        error=_error_object(record.error),
+        attempts=record.attempts,
+        retry_at=moment(record.retry_at),
+        created=moment(record.created) or "",
+        started=moment(record.started),
+        finished=moment(record.finished),
+        priority=spec.priority,
+        rate_limit=spec.rate_limit,
+        segments=spec.segments,
+    )
+
+
+def job_list(page: JobPage) -> JobList:
+    """A page of jobs."""
+    return JobList(jobs=[job_object(job) for job in page.jobs], next=page.next_cursor)
+
+
+def segment_list(segments: Iterable[SegmentSnapshot]) -> SegmentList:
+    """A job's segments."""
+    return SegmentList(segments=[_segment_object(segment) for segment in segments])
+
+
+def status_object(
+    totals: Totals, *, version: str, uptime: float, rate_out: float, config: str | None
+) -> StatusObject:
+    """The daemon's status; every state is counted, be it zero."""
+    return StatusObject(
+        version=version,
+        uptime_s=round(uptime, 3),
+        jobs={state: totals.counts.get(state, 0) for state in JobState},
+        rate_in=round(totals.rate_in),
+        rate_out=round(rate_out),
+        config=_text_or_none(config),
+    )
+
+
+def _segment_object(segment: SegmentSnapshot) -> SegmentObject:
+    return SegmentObject(
+        start=segment.start,
+        end=segment.end,
+        received=segment.received,
+        state=segment.state,
+        url=shown_or_none(segment.url),
+    )
+
+
+def _error_object(error: JobError | None) -> JobErrorObject | None:
+    if error is None:
+        return None
+    return JobErrorObject(
+        code=error.code, message=shown(error.message), url=shown_or_none(error.url)
+    )
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _text_or_none(text: str | None) -> str | None:
+    return None if text is None else _text(text)

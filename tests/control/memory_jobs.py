@@ -1,0 +1,140 @@
+"""A small `Jobs` in memory: behaves by the port's contract, fetches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from rangedaemon.control.ports import JobEvent, Totals
+from rangedaemon.core.jobs import (
+    FINISHED,
+    JobChange,
+    JobPage,
+    JobRecord,
+    JobSnapshot,
+    JobSpec,
+    JobState,
+    Live,
+    SegmentSnapshot,
+)
+from rangedaemon.errors import Complaint, InvalidInput, StateForbids, UnknownJob
+
+
+class MemoryJobs:
+    """Jobs that only change when they are told to."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+        self.jobs: dict[str, JobSnapshot] = {}
+        self.deleted: list[tuple[str, bool]] = []
+        self.listeners: list[Callable[[JobEvent], None]] = []
+        self.parts: dict[str, Sequence[SegmentSnapshot]] = {}
+        self._seq = 0
+
+    async def add(self, specs: Sequence[JobSpec]) -> list[JobSnapshot]:
+        """Add all of them."""
+        return [self._added(spec) for spec in specs]
+
+    def _added(self, spec: JobSpec) -> JobSnapshot:
+        self._seq += 1
+        state = JobState.PAUSED if spec.paused else JobState.QUEUED
+        record = JobRecord(
+            id=f"{self._seq:016x}", spec=spec, state=state, created=self.now, seq=self._seq
+        )
+        return self._put(JobSnapshot(record))
+
+    def _put(self, snapshot: JobSnapshot) -> JobSnapshot:
+        self.jobs[snapshot.record.id] = snapshot
+        self.happen("job", snapshot)
+        return snapshot
+
+    def happen(self, kind: str, snapshot: JobSnapshot) -> None:
+        """Tell all listeners."""
+        for listener in tuple(self.listeners):
+            listener(JobEvent(kind, snapshot))
+
+    def become(self, job_id: str, *, live: Live | None = None, **changes: object) -> JobSnapshot:
+        """Change a record (and its live part) as a runner would, and tell."""
+        old = self.jobs[job_id]
+        record = replace(old.record, **changes)  # type: ignore[arg-type]
+        return self._put(JobSnapshot(record, live or old.live))
+
+    async def get(self, job_id: str) -> JobSnapshot:
+        """One job."""
+        try:
+            return self.jobs[job_id]
+        except KeyError:
+            raise UnknownJob(f"there is no job {job_id}") from None
+
+    async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
+        """Newest first; the cursor is the last seq shown."""
+        before = self._before(cursor)
+        fitting = [
+            job
+            for job in sorted(self.jobs.values(), key=lambda job: -job.record.seq)
+            if job.record.seq < before and state in (None, job.record.state)
+        ]
+        page = fitting[:limit]
+        more = len(fitting) > limit
+        return JobPage(tuple(page), str(page[-1].record.seq) if more else None)
+
+    def _before(self, cursor: str | None) -> float:
+        if cursor is None:
+            return float("inf")
+        if not (cursor.isascii() and cursor.isdigit()):
+            raise InvalidInput([Complaint("cursor", "not a cursor of ours")])
+        return float(cursor[:20])
+
+    async def change(self, job_id: str, change: JobChange) -> JobSnapshot:
+        """Change wishes."""
+        spec = (await self.get(job_id)).record.spec
+        if change.priority is not None:
+            spec = replace(spec, priority=change.priority)
+        if change.segments is not None:
+            spec = replace(spec, segments=change.segments)
+        if change.set_rate_limit:
+            spec = replace(spec, rate_limit=change.rate_limit)
+        return self.become(job_id, spec=spec)
+
+    async def pause(self, job_id: str) -> JobSnapshot:
+        """Not once it is paused or finished."""
+        return await self._move(job_id, {*FINISHED, JobState.PAUSED}, JobState.PAUSED)
+
+    async def resume(self, job_id: str) -> JobSnapshot:
+        """Only where it is paused."""
+        return await self._move(job_id, set(JobState) - {JobState.PAUSED}, JobState.QUEUED)
+
+    async def retry(self, job_id: str) -> JobSnapshot:
+        """Only where it failed or waits."""
+        allowed = {JobState.FAILED, JobState.WAITING}
+        return await self._move(job_id, set(JobState) - allowed, JobState.QUEUED)
+
+    async def _move(self, job_id: str, forbidden: set[JobState], state: JobState) -> JobSnapshot:
+        present = (await self.get(job_id)).record.state
+        if present in forbidden:
+            raise StateForbids(f"the job is {present}")
+        return self.become(job_id, state=state)
+
+    async def remove(self, job_id: str, *, delete_files: bool) -> None:
+        """Forget it."""
+        snapshot = await self.get(job_id)
+        del self.jobs[job_id]
+        self.deleted.append((job_id, delete_files))
+        self.happen("removed", snapshot)
+
+    async def segments(self, job_id: str) -> Sequence[SegmentSnapshot]:
+        """What the test put there."""
+        await self.get(job_id)
+        return self.parts.get(job_id, ())
+
+    async def totals(self) -> Totals:
+        """Counts of the states that occur."""
+        counts: dict[JobState, int] = {}
+        for job in self.jobs.values():
+            counts[job.record.state] = counts.get(job.record.state, 0) + 1
+        return Totals(counts, sum(job.live.rate for job in self.jobs.values()))
+
+    def subscribe(self, listener: Callable[[JobEvent], None]) -> Callable[[], None]:
+        """Call *listener* on each event."""
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
