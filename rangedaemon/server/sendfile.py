@@ -1,0 +1,158 @@
+"""
+From the file to the socket without passing through us (sendfile(2)).
+
+Only on a plain socket, only once the transport's own buffer has drained (the
+headers are in it), and only octets that a thread has just brought into the page
+cache: sendfile waits for the disk, and the reactor must not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet import main, tcp
+from twisted.internet.defer import Deferred
+
+from rangedaemon.server.lanes import Peer, paced
+from rangedaemon.server.pacing import Pace
+from rangedaemon.storage.reading import bring_in
+from rangedaemon.storage.threads import InThread
+
+_FIRST_WINDOW: Final = 256 * 1024
+_LARGEST_WINDOW: Final = 8 * 1024 * 1024
+_MOST_AT_ONCE: Final = 1024 * 1024
+"""Octets per call: the kernel takes them in well under a millisecond."""
+
+
+def can_sendfile(transport: object) -> bool:
+    """Whether *transport* is a plain socket of ours on a system with Linux' sendfile."""
+    return (
+        sys.platform == "linux"
+        and isinstance(transport, tcp.Connection)
+        and not getattr(transport, "TLS", False)
+    )
+
+
+class SocketLane:
+    """Sends windows of a file, each brought in by a thread while the one before is sent."""
+
+    def __init__(self, peer: Peer, in_thread: InThread, pace: Pace | None) -> None:
+        self._peer = peer
+        self._in_thread = in_thread
+        self._pace = pace
+        self._transport: Any = peer.transport
+        peer.request.registerProducer(peer, True)
+
+    def close(self) -> None:
+        """Leave the transport as it was found."""
+        self._peer.close()
+        self._peer.request.unregisterProducer()
+
+    async def write(self, octets: bytes) -> None:
+        """Hand over a few octets."""
+        self._peer.check()
+        self._peer.request.write(octets)
+        self._peer.moved += len(octets)
+
+    async def drained(self) -> None:
+        """Wait until the transport's own buffer is empty."""
+        self._peer.check()
+        # A transport asks a producer that it paused for more once its buffer has drained:
+        # so have it think that it did.
+        self._transport.producerPaused = True
+        self._transport.startWriting()
+        await self._peer.wait()
+
+    async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
+        """Send ``[start, stop)`` window by window."""
+        size = _FIRST_WINDOW
+        edge = min(stop, start + size)
+        ready = self._in_thread(_prepare, fd, start, edge, check)
+        try:
+            await self.drained()
+            while start < stop:
+                await ready
+                size = min(_LARGEST_WINDOW, 2 * size)
+                beyond = min(stop, edge + size)
+                if edge < beyond:
+                    ready = self._in_thread(_prepare, fd, edge, beyond, check)
+                await self._send_window(fd, start, edge)
+                start, edge = edge, beyond
+        finally:
+            await _settled(ready)
+
+    async def _send_window(self, fd: int, start: int, stop: int) -> None:
+        most = stop - start if self._pace is None else self._pace.burst
+        while start < stop:
+            edge = min(stop, start + most)
+            await paced(self._pace, self._peer, edge - start)
+            await _Pump(self._peer, self._transport, fd, start, edge).run()
+            start = edge
+
+
+async def _settled(ready: Deferred[None]) -> None:
+    """Wait until the thread has let go of the file, whatever it found."""
+    ready.addErrback(lambda _: None)
+    await ready
+
+
+def _prepare(fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
+    check()
+    bring_in(fd, start, stop)
+
+
+class _Pump:
+    """Stands in for the transport's `doWrite` while one window of a file goes out."""
+
+    def __init__(self, peer: Peer, transport: Any, fd: int, start: int, stop: int) -> None:
+        self._peer = peer
+        self._transport = transport
+        self._socket = transport.fileno()
+        self._fd = fd
+        self._start = start
+        self._stop = stop
+
+    async def run(self) -> None:
+        """Send until the window's end."""
+        self._peer.check()
+        self._transport.doWrite = self._do_write
+        self._transport.startWriting()
+        try:
+            await self._peer.wait()
+        finally:
+            self._retire()
+
+    def _do_write(self) -> Exception | None:
+        """The socket is writable."""
+        if self._transport.disconnecting:
+            return main.CONNECTION_DONE
+        try:
+            sent = os.sendfile(
+                self._socket, self._fd, self._start, min(_MOST_AT_ONCE, self._stop - self._start)
+            )
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if sent == 0:
+            self._peer.cut("the file ends before the octets that were promised of it")
+            return None
+        self._count(sent)
+        return None
+
+    def _count(self, sent: int) -> None:
+        self._start += sent
+        self._peer.moved += sent
+        self._peer.request.sentLength += sent
+        if self._start == self._stop:
+            self._retire()
+            self._transport.stopWriting()
+            self._peer.wake()
+
+    def _retire(self) -> None:
+        # An aborted transport has put a dead doWrite of its own in our place: that one stays.
+        if vars(self._transport).get("doWrite") == self._do_write:
+            del self._transport.doWrite

@@ -1,0 +1,72 @@
+"""
+Reading an open file: what may wait for the disk, and what never does.
+
+`read_cached` is for the reactor thread: it answers from the page cache or not at
+all (preadv2(2), RWF_NOWAIT).  Everything else here blocks; call it off the reactor.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from rangedaemon.errors import StorageFault
+
+_NOWAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
+_SCRATCH: Final = 256 * 1024
+
+
+class FileCutShort(StorageFault):
+    """The file ends before the octets that were promised of it."""
+
+    code = "file-cut-short"
+    title = "The file was cut short"
+
+
+def read_exactly(fd: int, start: int, stop: int) -> bytes:
+    """
+    The octets of ``[start, stop)``.
+
+    :raises FileCutShort: there are fewer.
+    """
+    blocks: list[bytes] = []
+    while start < stop:
+        block = os.pread(fd, stop - start, start)
+        if not block:
+            raise FileCutShort(f"the file ends at {start}, not at {stop}")
+        blocks.append(block)
+        start += len(block)
+    return b"".join(blocks)
+
+
+def read_cached(fd: int, start: int, stop: int) -> bytes | None:
+    """The octets of ``[start, stop)`` if all are in memory; None where that is not sure."""
+    if _NOWAIT is None:
+        return None
+    buffer = bytearray(stop - start)
+    try:
+        got = os.preadv(fd, [buffer], start, _NOWAIT)
+    except OSError:
+        return None  # not in memory, or a file system that cannot tell
+    return bytes(buffer) if got == stop - start else None
+
+
+def bring_in(fd: int, start: int, stop: int) -> None:
+    """
+    Wait until ``[start, stop)`` is in the page cache, copying nothing where we can.
+
+    :raises FileCutShort: the file ends before *stop*.
+    """
+    with open(os.devnull, "wb", buffering=0) as nowhere:  # noqa: PTH123 - no Path for a device
+        while start < stop:
+            moved = _discard(nowhere.fileno(), fd, start, stop)
+            if not moved:
+                raise FileCutShort(f"the file ends at {start}, not at {stop}")
+            start += moved
+
+
+def _discard(nowhere: int, fd: int, start: int, stop: int) -> int:
+    try:
+        return os.sendfile(nowhere, fd, start, stop - start)
+    except OSError:  # this system or file system cannot; reading it has the same effect
+        return len(os.pread(fd, min(_SCRATCH, stop - start), start))
