@@ -27,7 +27,7 @@ from rangedaemon.control.cli.sse import LONGEST_LINE, Event, EventReader, Malfor
 from rangedaemon.control.cli.transport import connect, naming, read_token
 
 ANSWER_TIMEOUT = 30.0
-SILENCE_TIMEOUT = 60.0
+SILENCE_TIMEOUT = 30.0
 """Seconds without an octet after which a stream of events counts as dead."""
 LARGEST_ANSWER = 64 << 20
 PAGE = 500

@@ -131,8 +131,9 @@ def read_config(path: Path, environ: Mapping[str, str]) -> ControlSection:
     """
     top = _mapping(_load(path), path, "the file")
     control = _mapping(top.get("control"), path, "control")
-    base = path.absolute().parent
-    state = top.get("state_dir") or environ.get("STATE_DIRECTORY") or DEFAULT_STATE_DIR
+    base = path.resolve().parent
+    made = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    state = top.get("state_dir") or made or DEFAULT_STATE_DIR
     listen = control.get("listen", [DEFAULT_LISTEN])
     endpoints = listen if isinstance(listen, list) else [listen]
     token_file = control.get("token_file")

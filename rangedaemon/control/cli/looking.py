@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 
 import click
@@ -119,7 +120,7 @@ def watch(session: Session, words: tuple[str, ...], *, follow: bool, full_screen
 def cat(session: Session, word: str) -> Exit:
     """Write a job's file to standard output; what is missing is fetched first."""
     job = _one(session, word)
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     for block in session.client.content(job["id"]):
         out.write(block)
     out.flush()

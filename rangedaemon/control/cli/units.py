@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
 _POWERS = {letter: power for power, letter in enumerate("_kmgtp")} | {"": 0}
@@ -28,9 +29,8 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"not a size: {text!r}; write it like 65536, 64KiB or 1.5MB")
     number, letter, binary = match.groups()
-    bare = text.strip()[-1:].lower() != "b"
-    base = 1024 if binary or bare else 1000
-    return int(float(number) * base ** _POWERS[letter.lower()]) if letter else int(float(number))
+    decimal = text.strip()[-1:].lower() == "b" and not binary
+    return int(Fraction(number) * (1000 if decimal else 1024) ** _POWERS[letter.lower()])
 
 
 def show_size(octets: float | None) -> str:
