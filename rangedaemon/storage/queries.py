@@ -52,14 +52,16 @@ def add(connection: Connection, records: Sequence[JobRecord]) -> list[JobRecord]
     try:
         connection.execute(_INSERT, [to_row(record) | {"seq": record.seq} for record in numbered])
     except IntegrityError as error:
-        raise NameTaken(_taken(connection, records)) from error
+        raise NameTaken(_taken(connection, records, last)) from error
     return numbered
 
 
-def _taken(connection: Connection, records: Sequence[JobRecord]) -> str:
-    known = [record.id for record in records if get(connection, record.id) is not None]
-    if known:
-        return f"a job with id {known[0]} exists already; choose another id, or none"
+def _taken(connection: Connection, records: Sequence[JobRecord], last: int) -> str:
+    """Whose id it was; the first ones of *records* are in the table, about to be rolled back."""
+    for record in records:
+        known = get(connection, record.id)
+        if known is not None and known.seq <= last:
+            return f"a job with id {record.id} exists already; choose another id, or none"
     return "two of these jobs have the same id; choose others, or none"
 
 

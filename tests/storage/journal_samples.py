@@ -1,0 +1,137 @@
+"""Records, and journals in temporary directories, for the tests of the journal."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.core.jobs import (
+    JobError,
+    JobRecord,
+    JobSpec,
+    JobState,
+    OnChange,
+    OnConflict,
+    Remembered,
+    Verified,
+)
+from rangedaemon.storage.journal import Journal
+from rangedaemon.storage.opening import open_journal
+from rangedaemon.storage.threads import InThread, inline
+
+T = TypeVar("T")
+
+
+def job(number: int, **changes: Any) -> JobRecord:
+    """A queued job whose id is *number*; a change may be of the record or of its spec."""
+    spec = JobSpec(urls=(f"http://origin.example/{number}.iso",), directory="/srv/downloads")
+    of_spec = {name: changes.pop(name) for name in list(changes) if hasattr(spec, name)}
+    record = JobRecord(
+        id=f"{number:016x}", spec=replace(spec, **of_spec), state=JobState.QUEUED, created=1.5
+    )
+    return replace(record, **changes)
+
+
+class JournalTestCase(SynchronousTestCase):
+    """Has a directory of its own and awaits what the journal answers."""
+
+    def setUp(self) -> None:
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.path = self.directory / "state" / "journal.sqlite"
+
+    def now(self, answer: Coroutine[Any, Any, T]) -> T:
+        """What *answer* ends with, at once."""
+        return self.successResultOf(Deferred.fromCoroutine(answer))
+
+    def failing(self, answer: Coroutine[Any, Any, Any], fault: type[Exception]) -> str:
+        """The text of the *fault* that *answer* ends with."""
+        failure = self.failureResultOf(Deferred.fromCoroutine(answer), fault)
+        return str(failure.value)
+
+    def opened(self, in_thread: InThread = inline) -> Journal:
+        """The journal of this test, closed at its end."""
+        journal = self.now(Journal.open(self.path, in_thread=in_thread))
+        self.addCleanup(lambda: Deferred.fromCoroutine(journal.close()))
+        return journal
+
+
+@cache
+def _empty_journal() -> bytes:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "journal.sqlite"
+        open_journal(path).close()
+        return path.read_bytes()
+
+
+def put_empty_journal(path: Path) -> None:
+    """An empty journal at *path*, quicker than by migrating."""
+    path.write_bytes(_empty_journal())
+
+
+# Whatever a `str` can hold, lone surrogates and NUL too.
+texts = st.text(st.characters(exclude_categories=()), max_size=12)
+counts = st.integers(0, 2**62)
+times = st.floats(0, 2**40, allow_nan=False)
+ids = st.integers(0, 2**64 - 1).map("{:016x}".format)
+
+intervals = st.lists(st.tuples(counts, counts), max_size=8).map(
+    lambda pairs: IntervalSet(ByteRange(min(pair), max(pair)) for pair in pairs)
+)
+
+specs = st.builds(
+    JobSpec,
+    urls=st.lists(texts, min_size=1, max_size=3).map(tuple),
+    directory=texts,
+    name=st.none() | texts,
+    filename=st.none() | texts,
+    checksum=st.none() | texts,
+    headers=st.dictionaries(texts, texts, max_size=3),
+    segments=st.integers(1, 64),
+    priority=st.integers(-(2**31), 2**31),
+    rate_limit=st.none() | counts,
+    on_conflict=st.sampled_from(OnConflict),
+    on_change=st.sampled_from(OnChange),
+    paused=st.booleans(),
+    kind=st.sampled_from(["download", "upload"]),
+    source=st.sampled_from(["api", "config"]),
+)
+
+records = st.builds(
+    JobRecord,
+    id=ids,
+    spec=specs,
+    state=st.sampled_from(JobState),
+    created=times,
+    seq=st.just(0),
+    started=st.none() | times,
+    finished=st.none() | times,
+    attempts=counts,
+    retry_at=st.none() | times,
+    error=st.none() | st.builds(JobError, texts, texts, st.none() | texts),
+    filename=st.none() | texts,
+    remembered=st.builds(
+        Remembered,
+        etag=st.none() | texts,
+        last_modified=st.none() | texts,
+        date=st.none() | texts,
+        length=st.none() | counts,
+        url=st.none() | texts,
+    ),
+    accepts_ranges=st.none() | st.booleans(),
+    covered=intervals,
+    refetched=counts,
+    changes=counts,
+    verified=st.none() | st.sampled_from(Verified),
+    digest=st.none() | st.just("sha-256=00ff"),
+)

@@ -1,0 +1,66 @@
+"""Tests for `rangedaemon.storage.rows`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
+from rangedaemon.core.jobs import JobRecord
+from rangedaemon.errors import JournalDamaged
+from rangedaemon.storage.rows import from_row, pack_intervals, to_row, unpack_intervals
+from rangedaemon.storage.schema import jobs
+from tests.storage.journal_samples import intervals, job, records
+
+
+class RoundTripTests(SynchronousTestCase):
+    """A record comes back from its row as it was."""
+
+    @given(records)
+    def test_every_record(self, record: JobRecord) -> None:
+        """Whatever a record holds, its row gives the same record back."""
+        self.assertEqual(from_row(to_row(record) | {"seq": 7}), replace(record, seq=7))
+
+    def test_row_has_all_columns(self) -> None:
+        """A row names every column of the table but the number that the journal gives."""
+        self.assertEqual(set(to_row(job(1))) | {"seq"}, {column.name for column in jobs.columns})
+
+    def test_wish_that_came_later(self) -> None:
+        """A spec written before a wish was known gets that wish's default."""
+        row = to_row(job(1, segments=3)) | {"seq": 1}
+        row["spec"] = row["spec"].replace('"segments":3,', "")
+        self.assertEqual(from_row(row).spec.segments, 8)
+
+
+class IntervalTests(SynchronousTestCase):
+    """Tests for the text of the covered intervals."""
+
+    @given(intervals)
+    def test_round_trip(self, covered: IntervalSet) -> None:
+        """Every set comes back from its text."""
+        self.assertEqual(unpack_intervals(pack_intervals(covered)), covered)
+
+    def test_written_form(self) -> None:
+        """Half-open pairs that a person can read; nothing for the empty set."""
+        covered = IntervalSet([ByteRange(0, 500), ByteRange(900, 1000)])
+        self.assertEqual(pack_intervals(covered), "0-500,900-1000")
+        self.assertEqual(pack_intervals(EMPTY), "")
+
+
+class DamagedRowTests(SynchronousTestCase):
+    """A row that we never wrote is damage that names its job."""
+
+    def test_each_column(self) -> None:
+        """No column with nonsense in it is taken for something else, or crashes."""
+        good = to_row(job(0xABC)) | {"seq": 1}
+        for column, nonsense in [
+            *(("state", "asleep"), ("spec", "{"), ("spec", "{}"), ("spec", "[]")),
+            *(("error", "{}"), ("remembered", '{"wings": 2}'), ("remembered", "7")),
+            *(("covered", "5-1"), ("covered", "0-1-2"), ("covered", "x"), ("covered", "-1-5")),
+            *(("verified", "hope"), ("filename", "no json")),
+        ]:
+            with self.subTest(column=column, nonsense=nonsense):
+                error = self.assertRaises(JournalDamaged, from_row, good | {column: nonsense})
+                self.assertIn("0000000000000abc", str(error))
