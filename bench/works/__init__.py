@@ -1,0 +1,20 @@
+"""The works: each is one question, one stage, one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.stage import Stage
+from bench.works import kill, latency, paced, pull
+
+Work = Callable[[Stage], str]
+
+WORKS: dict[str, Work] = {
+    "pull": pull.plain,
+    "pull16": pull.sixteen,
+    "tls": pull.tls,
+    "capped": paced.capped,
+    "slow": paced.one_slow,
+    "kill": kill.kill,
+    "latency": latency.latency,
+}
