@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from twisted.application.service import IService
-from twisted.python.usage import Options as UsageOptions, UsageError
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
 
 from rangedaemon import __version__
 from rangedaemon.config import Config, ConfigError, load

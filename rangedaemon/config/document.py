@@ -221,7 +221,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
         text, tag = str(node.value), node.tag
-        plain = getattr(node, "style", None) is None
+        plain = not getattr(node, "style", None)
         if "${" in text:
             text = self._substitute(text, _line(node), path)
             if plain:

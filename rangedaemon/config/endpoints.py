@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 from OpenSSL import SSL, crypto
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 
 _PIECE = re.compile(r"(?:\\.|[^\\:])*", re.DOTALL)
@@ -35,11 +35,13 @@ def resolve_endpoint(description: str, base: Path) -> str:
         return description
     if kind in ("tcp", "tcp6", "ssl"):
         _check_port(pieces[1] if len(pieces) > 1 else "")
+    if kind == "unix" and not any(pieces[1:2]):
+        raise ValueError("unix: needs the path of a socket")
     if kind == "ssl" and not any(piece.startswith("privateKey=") for piece in pieces):
         raise ValueError("ssl: needs privateKey= (and certKey= where that is another file)")
     resolved = ":".join([kind, *(_resolve(kind, n, p, base) for n, p in enumerate(pieces[1:]))])
     try:
-        serverFromString(None, resolved)  # type: ignore[no-untyped-call]
+        serverFromString(None, resolved)
     except (ValueError, TypeError, IndexError) as exc:
         raise ValueError(f"is no endpoint that Twisted knows: {_reason(exc)}") from exc
     except OSError as exc:
@@ -68,7 +70,7 @@ def _resolve(kind: str, position: int, piece: str, base: Path) -> str:
     elif not equals or name not in _FILE_ARGUMENTS:
         return piece
     path = base / re.sub(r"\\(.)", r"\1", value)
-    quoted = quoteStringArgument(str(path))  # type: ignore[no-untyped-call]
+    quoted = quoteStringArgument(str(path))
     return f"{name}{equals}{quoted}"
 
 
@@ -102,4 +104,13 @@ def _endpoint(value: str, info: ValidationInfo) -> str:
     return resolve_endpoint(value, context.get("base", Path.cwd()))
 
 
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("must not be empty")
+    return value
+
+
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Endpoints = Annotated[
+    tuple[Endpoint, ...], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})
+]

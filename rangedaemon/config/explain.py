@@ -34,7 +34,6 @@ _WORDS = {
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
-    "too_short": "must not be empty",
     "missing": "is required",
 }
 

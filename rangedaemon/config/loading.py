@@ -69,6 +69,7 @@ def _repeated(document: Document) -> Iterator[Problem]:
         items = _at(document.value, path)
         for index, item in enumerate(items if isinstance(items, list) else ()):
             value = item.get(key) if isinstance(item, dict) else None
+            value = value.rstrip("/") if key == "path" and isinstance(value, str) else value
             place = (*path, index, key)
             if not isinstance(value, str):
                 continue

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rangedaemon.config.endpoints import Endpoint
+from rangedaemon.config.endpoints import Endpoints
 from rangedaemon.config.values import (
     AbsolutePath,
     Checksum,
     Count,
-    FieldName,
+    Fields,
     FieldValue,
     FileName,
     Host,
@@ -99,7 +99,7 @@ class Sample(Section):
 class Server(Section):
     """Serving files; leave the section out to run as a pure downloader."""
 
-    listen: tuple[Endpoint, ...] = Field(("tcp:8080:interface=127.0.0.1",), min_length=1)
+    listen: Endpoints = ("tcp:8080:interface=127.0.0.1",)
     """Twisted server endpoint strings."""
     mounts: tuple[Mount, ...] = ()
     """The longest prefix that fits a request's path wins."""
@@ -110,7 +110,7 @@ class Server(Section):
 class Control(Section):
     """The control API, its web page and its metrics."""
 
-    listen: tuple[Endpoint, ...] = Field(("tcp:6880:interface=127.0.0.1",), min_length=1)
+    listen: Endpoints = ("tcp:6880:interface=127.0.0.1",)
     """Twisted server endpoint strings."""
     token_file: AbsolutePath | None = None
     """Made with mode 0600 where it is missing; by default control.token in state_dir."""
@@ -171,7 +171,7 @@ class Job(Section):
     """Other addresses of the same file."""
     checksum: Checksum | None = None
     """algorithm=hex of the whole file: sha-256, sha-512, sha-1, md5 or blake2b."""
-    headers: dict[FieldName, FieldValue] = Field({}, repr=False)
+    headers: Fields = Field({}, repr=False)
     """Extra request fields; they may hold secrets and are never shown."""
     priority: _Priority = 0
     """Higher runs first."""

@@ -2,7 +2,8 @@
 The values that configurations are made of: sizes, durations, paths, endpoints, addresses.
 
 Each type says in its error what was expected; the translator in
-`rangedaemon.config.explain` adds what was there instead.  Sizes are octets,
+`rangedaemon.config.explain` adds what was there instead.  What a job may ask for is
+judged by the very functions that judge it in the API.  Sizes are octets,
 durations are seconds.  Paths and the file arguments of endpoints are resolved against the directory
 that stands in the validation context as ``base``.
 """
@@ -14,11 +15,16 @@ import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from rangedaemon.core.grammar import TOKEN
+from rangedaemon.control.wishes import (
+    check_checksum,
+    check_filename,
+    check_headers,
+    check_text,
+    check_url,
+)
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(B|[kK]B|[MGT]B|[KMGT]iB)?")
 _UNITS = {
@@ -27,7 +33,6 @@ _UNITS = {
 }  # fmt: skip
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REFERENCE_PATTERN = r"\$\{"
 
 
@@ -113,64 +118,24 @@ PositiveDuration = Annotated[Duration, Field(gt=0)]
 
 
 def _printable(value: str) -> str:
-    if not value.strip() or _CONTROL.search(value):
-        raise ValueError("expected text without control characters")
+    if not value.strip():
+        raise ValueError("expected text that is not empty")
+    return check_text(value)
+
+
+def _field_value(value: str) -> str:
+    check_headers({"x": value})
     return value
 
 
 Text = Annotated[str, AfterValidator(_printable)]
-
-
-def _file_name(value: str) -> str:
-    if not value or value in (".", "..") or "/" in value or "\\" in value or _CONTROL.search(value):
-        raise ValueError("expected a file name without separators or control characters")
-    return value
-
-
-FileName = Annotated[str, AfterValidator(_file_name)]
-
-
-def _field_name(value: str) -> str:
-    if not re.fullmatch(TOKEN, value):
-        raise ValueError("is not a header field name")
-    if value.lower() in _OURS:
-        raise ValueError("is a header field that rangedaemon sets itself")
-    return value
-
-
-def _field_value(value: str) -> str:
-    if _CONTROL.sub("", value.replace("\t", "")) != value.replace("\t", ""):
-        raise ValueError("a header field's value must be one line")
-    return value.strip(" \t")
-
-
-_OURS = frozenset(
-    {"accept-encoding", "connection", "content-length", "host", "if-match", "if-modified-since"}
-    | {"if-none-match", "if-range", "if-unmodified-since", "range", "te", "trailer"}
-    | {"transfer-encoding", "upgrade"}
-)
-FieldName = Annotated[str, AfterValidator(_field_name)]
+FileName = Annotated[str, AfterValidator(check_filename)]
 FieldValue = Annotated[str, AfterValidator(_field_value)]
+Fields = Annotated[dict[str, str], AfterValidator(check_headers)]
+Checksum = Annotated[str, AfterValidator(check_checksum)]
 
 
 # -- addresses ----------------------------------------------------------------------
-
-
-def _http_url(value: str) -> str:
-    """An absolute http or https address (RFC 9110, 4.2); what it holds may be secret."""
-    expected = "expected an address that begins with http:// or https://"
-    if re.search(r"[\x00-\x20\x7f\\]", value):
-        raise ValueError(f"{expected} and has no spaces or control characters")
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"{expected} and a valid host and port") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(expected)
-    if not parts.hostname or port == 0:
-        raise ValueError(f"{expected} and a valid host and port")
-    return value
 
 
 def _origin(value: str) -> str:
@@ -196,29 +161,10 @@ def _host(value: str) -> str:
     return value.lower()
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(check_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 UrlPrefix = Annotated[str, AfterValidator(_url_prefix)]
 Host = Annotated[str, AfterValidator(_host)]
-
-
-# -- digests ------------------------------------------------------------------------
-
-_HEX_DIGITS = {"sha-256": 64, "sha-512": 128, "sha-1": 40, "md5": 32, "blake2b": 128}
-
-
-def _checksum(value: str) -> str:
-    """``algorithm=hex``, folded to lower case."""
-    algorithm, _, digest = value.lower().partition("=")
-    digits = _HEX_DIGITS.get(algorithm)
-    if digits is None:
-        raise ValueError(f"expected algorithm=hex, the algorithm one of {', '.join(_HEX_DIGITS)}")
-    if not re.fullmatch(rf"[0-9a-f]{{{digits}}}", digest):
-        raise ValueError(f"expected {digits} hexadecimal digits after {algorithm}=")
-    return f"{algorithm}={digest}"
-
-
-Checksum = Annotated[str, AfterValidator(_checksum)]
 
 
 # -- files --------------------------------------------------------------------------
