@@ -17,9 +17,15 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamClientEndpoint,
 )
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, URI
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IPolicyForHTTPS, IResponse
+from twisted.web.iweb import (
+    IAgent,
+    IAgentEndpointFactory,
+    IBodyProducer,
+    IPolicyForHTTPS,
+    IResponse,
+)
 from zope.interface import implementer
 
 READ_SIZE = 256 * 1024
@@ -50,7 +56,7 @@ def _widen(protocol: Any) -> IProtocol:
         if hasattr(transport, "bufferSize"):
             transport.bufferSize = READ_SIZE
         transport = getattr(transport, "transport", None)
-    return cast(IProtocol, protocol)
+    return cast("IProtocol", protocol)
 
 
 @implementer(IAgentEndpointFactory)
@@ -70,7 +76,7 @@ class Endpoints:
         )
         if uri.scheme == b"https":
             endpoint = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
-        return cast(IStreamClientEndpoint, WideEndpoint(endpoint))
+        return cast("IStreamClientEndpoint", WideEndpoint(endpoint))
 
 
 @implementer(IAgent)
@@ -118,4 +124,4 @@ def build_agent(
     pool.cachedConnectionTimeout = IDLE_SECONDS
     endpoints = Endpoints(reactor, policy or BrowserLikePolicyForHTTPS(), connect_timeout)
     agent = Agent.usingEndpointFactory(reactor, endpoints, pool=pool)
-    return cast(IAgent, IdentityAgent(agent)), pool
+    return cast("IAgent", IdentityAgent(agent)), pool

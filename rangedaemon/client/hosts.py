@@ -9,8 +9,8 @@ that it named.
 from __future__ import annotations
 
 from collections import deque
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
@@ -62,7 +62,7 @@ class Hosts:
 
     async def _acquire(self, host: _Host) -> None:
         if host.used >= self._limit:
-            waiter: Deferred[None] = Deferred(lambda d: host.waiters.remove(d))
+            waiter: Deferred[None] = Deferred(host.waiters.remove)
             host.waiters.append(waiter)
             await waiter  # the slot is handed over, so `used` stays
         else:

@@ -27,9 +27,9 @@ MOST_PENDING = 1024 * 1024
 
 
 class _Producer(TypingProtocol):
-    def pauseProducing(self) -> None: ...  # noqa: N802
-    def resumeProducing(self) -> None: ...  # noqa: N802
-    def stopProducing(self) -> None: ...  # noqa: N802
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def stopProducing(self) -> None: ...
 
 
 class Intake(Protocol):
@@ -46,9 +46,7 @@ class Intake(Protocol):
         url: str,
         promised: int | None,
     ) -> None:
-        """
-        :param promised: octets that the answer's head promises; None: it does not say.
-        """
+        """:param promised: octets that the answer's head promises; None: it does not say."""
         self.claim = claim
         self.url = url
         self.received = 0
@@ -74,6 +72,11 @@ class Intake(Protocol):
         rate = (self.received - self._measured) / seconds
         self._measured = self.received
         self.claim.rate = rate if self.claim.rate == 0 else 0.5 * self.claim.rate + 0.5 * rate
+
+    def connectionMade(self) -> None:
+        """The body is about to come; nobody may want it any more."""
+        if self.claim.left == 0:
+            self.settle()
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets: count, keep what the claim holds, hand on."""
@@ -134,9 +137,7 @@ class Intake(Protocol):
                 " whether it is whole",
                 url=self.url,
             )
-        return Unreachable(
-            f"the connection ended {self.claim.left} octets early", url=self.url
-        )
+        return Unreachable(f"the connection ended {self.claim.left} octets early", url=self.url)
 
     def give_up(self, fault: OriginFault) -> None:
         """End it with *fault*; what came so far stays."""
@@ -168,4 +169,3 @@ class Intake(Protocol):
     @property
     def _producer(self) -> _Producer:
         return self.transport  # type: ignore[return-value]
-

@@ -18,6 +18,8 @@ from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionClosed,
     DNSLookupError,
+)
+from twisted.internet.error import (
     TimeoutError as ConnectTimedOut,
 )
 from twisted.internet.interfaces import IReactorTime
@@ -83,9 +85,7 @@ class Origin:
     """Sends requests and follows redirects, with one time limit for each head."""
 
     def __init__(self, agent: IAgent, clock: IReactorTime, *, head_timeout: float) -> None:
-        """
-        :param head_timeout: seconds from a request to the end of its answer's head.
-        """
+        """:param head_timeout: seconds from a request to the end of its answer's head."""
         self._client = HTTPClient(agent)
         self._clock = clock
         self._head_timeout = head_timeout

@@ -40,8 +40,7 @@ class Sink:
         :param on_fault: called once, with the first fault of the disk.
         """
         self.written = covered
-        self.again = 0
-        """Octets that were written though they were there already."""
+        self._again = 0
         self._store = store
         self._in_thread = in_thread
         self._on_fault = on_fault
@@ -55,23 +54,30 @@ class Sink:
 
     def write(self, offset: int, blocks: list[bytes]) -> Deferred[int]:
         """Start a write; used by the writers."""
-        self._busy += 1
         return self._in_thread(self._store.write, offset, blocks)
 
     def wrote(self, piece: ByteRange) -> None:
         """A write has returned."""
-        self.again += len(piece) - self.written.gaps(piece).total
+        self._again += len(piece) - self.written.gaps(piece).total
         self.written = self.written.add(piece)
-        self._settle()
+
+    def take_again(self) -> int:
+        """Octets that were written though they were there already, since the last call."""
+        again, self._again = self._again, 0
+        return again
 
     def failed(self, fault: Fault) -> None:
         """A write has failed."""
         if self._fault is None:
             self._fault = fault
             self._on_fault(fault)
-        self._settle()
 
-    def _settle(self) -> None:
+    def started(self) -> None:
+        """A writer has something to write."""
+        self._busy += 1
+
+    def stopped(self) -> None:
+        """A writer has nothing left to write."""
         self._busy -= 1
         if self._busy == 0:
             waiting, self._idle = self._idle, []
@@ -83,12 +89,16 @@ class Sink:
 
         :raises Fault: a write failed.
         """
+        await self.settled()
+        if self._fault is not None:
+            raise self._fault
+
+    async def settled(self) -> None:
+        """Return when no write is under way, however they ended."""
         while self._busy:
             waiter: Deferred[None] = Deferred()
             self._idle.append(waiter)
             await waiter
-        if self._fault is not None:
-            raise self._fault
 
 
 class SegmentWriter:
@@ -109,25 +119,29 @@ class SegmentWriter:
         self.pending += len(block)
         if not self._writing:
             self._writing = True
+            self._sink.started()
             ensureDeferred(self._write_on())
 
     async def _write_on(self) -> None:
-        while self._blocks:
-            blocks, self._blocks = self._blocks, []
-            try:
-                count = await self._sink.write(self._offset, blocks)
-            except Fault as fault:
-                self._give_up(fault)
-                return
-            except Exception as error:
-                self._give_up(StorageFault(f"writing failed: {error}"))
-                raise
-            start, self._offset = self._offset, self._offset + count
-            self.pending -= count
-            if not self._blocks:
-                self._writing = False
-            self._sink.wrote(ByteRange(start, start + count))
-            self._on_drained()
+        try:
+            while self._blocks:
+                await self._write_next()
+        except Fault as fault:
+            self._give_up(fault)
+        except Exception as error:
+            self._give_up(StorageFault(f"writing failed: {error}"))
+            raise
+        finally:
+            self._writing = False
+            self._sink.stopped()
+
+    async def _write_next(self) -> None:
+        blocks, self._blocks = self._blocks, []
+        count = await self._sink.write(self._offset, blocks)
+        start, self._offset = self._offset, self._offset + count
+        self.pending -= count
+        self._sink.wrote(ByteRange(start, start + count))
+        self._on_drained()
 
     def _give_up(self, fault: Fault) -> None:
         self._blocks.clear()

@@ -10,7 +10,7 @@ worker is borne while others go on; of the last one it is the attempt's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -71,14 +71,17 @@ class Swarm:
         throttle: Throttle,
         *,
         most: int,
+        segmented: bool,
         vouched: bool,
     ) -> None:
         """
         :param request: the address and fields; range and condition are ours.
         :param most: connections at the most; may change while it runs.
+        :param segmented: whether further ranges may be asked for.
         :param vouched: a digest will prove the whole, so *cannot tell* may pass.
         """
         self.most = most
+        self.segmented = segmented
         self.intakes: set[Intake] = set()
         self._around = around
         self._request = request
@@ -90,7 +93,8 @@ class Swarm:
         self._allowed = 1
         self._workers: set[Deferred[None]] = set()
         self._failures = 0
-        self._over: Deferred[None] = Deferred(lambda _: self._cancel_all())
+        self._over: Deferred[Failure | None] = Deferred(lambda _: self._called_off())
+        self._closed = False
         self._last_fault: Fault | None = None
 
     @property
@@ -111,14 +115,12 @@ class Swarm:
 
     def stop(self, fault: Fault) -> None:
         """End everything with *fault*."""
-        if not self._over.called:
-            self._cancel_all()
-            self._over.errback(fault)
+        self._close(Failure(fault))
 
     def adjust(self) -> None:
         """Start workers where there is room for more."""
         room = min(self._allowed, self.most) - len(self._workers)
-        while room > 0 and not self._over.called and self._around.hosts.free(self._request.url):
+        while room > 0 and not self._closed and self._around.hosts.free(self._request.url):
             claim = self._plan.take(min(self._allowed, self.most))
             if claim is None:
                 return
@@ -145,32 +147,43 @@ class Swarm:
 
     def _ended(self, outcome: Failure | None, worker: Deferred[None]) -> None:
         self._workers.discard(worker)
-        if self._over.called:
+        if self._closed:
             return
-        if isinstance(outcome, Failure):
-            if not isinstance(outcome.value, OriginFault) or self._fatal(outcome.value):
-                self._cancel_all()
-                self._over.errback(outcome)
-                return
-            self._last_fault = outcome.value
-        if not self._workers:
-            self._finish()
-
-    def _finish(self) -> None:
         if self._plan.done:
-            self._over.callback(None)
-        else:
-            self._over.errback(self._last_fault or TimedOut("every connection was given up"))
+            self._close(None)
+        elif outcome is not None and not self._bearable(outcome.value):
+            self._close(outcome)
+        elif not self._workers:
+            why = self._last_fault or TimedOut("every connection was given up")
+            self._close(Failure(why))
+
+    def _close(self, outcome: Failure | None) -> None:
+        """End the swarm: whoever is still at work is called off."""
+        if self._closed:
+            return
+        self._closed = True
+        self._cancel_all()
+        if not self._over.called:
+            self._over.callback(outcome)
+
+    def _bearable(self, error: BaseException | None) -> bool:
+        return isinstance(error, OriginFault) and not self._fatal(error)
 
     @staticmethod
     def _fatal(fault: OriginFault) -> bool:
         return isinstance(fault, Changed | NoRanges)
 
+    def _called_off(self) -> None:
+        self._closed = True
+        self._cancel_all()
+
     def _cancel_all(self) -> None:
         for worker in list(self._workers):
             worker.cancel()
 
-    async def _work(self, claim: Claim | None, reply: Reply | None, piece: ByteRange | None) -> None:
+    async def _work(
+        self, claim: Claim | None, reply: Reply | None, piece: ByteRange | None
+    ) -> None:
         while claim is not None:
             try:
                 await self._fetch(claim, reply, piece)
@@ -207,30 +220,25 @@ class Swarm:
     async def _fetch(self, claim: Claim, reply: Reply | None, piece: ByteRange | None) -> None:
         async with self._around.hosts.slot(self._request.url):
             if reply is None:
-                reply = await self._ask(claim)
-                piece = self._accept(reply, claim)
+                if claim.left == 0:  # a rival was faster while we waited for a slot
+                    return
+                reply, piece = await self._ask(claim)
             await self._take_in(claim, reply, piece)
 
-    async def _ask(self, claim: Claim) -> Reply:
-        return await self._around.origin.get(
-            Request(
-                self._request.url,
-                self._request.fields,
-                range=claim.remainder,
-                if_range=if_range(self._identity),
-            )
+    async def _ask(self, claim: Claim) -> tuple[Reply, ByteRange]:
+        asked = claim.remainder
+        reply = await self._around.origin.get(
+            replace(self._request, range=asked, if_range=if_range(self._identity))
         )
-
-    def _accept(self, reply: Reply, claim: Claim) -> ByteRange:
         try:
-            return self._judge(reply.answer, claim)
+            return reply, self._judge(reply.answer, asked)
         except Fault:
             reply.drop()
             raise
 
-    def _judge(self, answer: Answer, claim: Claim) -> ByteRange:
+    def _judge(self, answer: Answer, asked: ByteRange) -> ByteRange:
         length = self._plan.length
-        accepted = judge(answer, claim.remainder, length, now=self._around.wall())
+        accepted = judge(answer, asked, length, now=self._around.wall())
         if not isinstance(accepted, Partial):
             seen = remembered_of(answer, getattr(accepted, "length", None))
             judgement = compare(self._identity, seen)
@@ -271,4 +279,3 @@ class Swarm:
         for intake in list(self.intakes):
             if intake.claim is claim.rival and intake.claim.left == 0:
                 intake.settle()
-

@@ -13,9 +13,7 @@ class Throttle:
     """One job's view of its buckets; the strictest decides."""
 
     def __init__(self, clock: IReactorTime, own: int | None, shared: Sequence[Bucket]) -> None:
-        """
-        :param own: octets per second of this job alone; None: no limit of its own.
-        """
+        """:param own: octets per second of this job alone; None: no limit of its own."""
         self._clock = clock
         self._own = Bucket(own, clock.seconds())
         self._shared = shared

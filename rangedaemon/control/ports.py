@@ -7,35 +7,22 @@ one in its place.  Faults are those of `rangedaemon.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rangedaemon.core.jobs import (
     JobChange,
+    JobEvent,
     JobPage,
     JobSnapshot,
     JobSpec,
     JobState,
     SegmentSnapshot,
+    Totals,
 )
 
+__all__ = ["JobEvent", "Jobs", "Totals"]
 
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """Something happened to a job: ``job`` (its new snapshot), ``removed``, ``changed``, …"""
-
-    kind: str
-    snapshot: JobSnapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The daemon at one moment."""
-
-    counts: Mapping[JobState, int]
-    rate_in: float
-    """Octets per second received from origins."""
 
 
 class Jobs(Protocol):

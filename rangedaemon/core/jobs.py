@@ -197,3 +197,20 @@ class JobPage:
 
     jobs: tuple[JobSnapshot, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something happened to a job: ``job`` (its new snapshot), ``changed`` or ``removed``."""
+
+    kind: str
+    snapshot: JobSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The jobs of the daemon at one moment."""
+
+    counts: Mapping[JobState, int]
+    rate_in: float
+    """Octets per second received from origins."""

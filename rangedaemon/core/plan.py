@@ -89,6 +89,13 @@ class Plan:
         """Serve holes at and after *offset* first (somebody waits for them)."""
         self._focus = max(0, offset)
 
+    def open_with(self, piece: ByteRange | None) -> Claim:
+        """The claim of the first answer, which brings *piece* (None: everything)."""
+        if piece is None:
+            return self.take_all()
+        self.holes = self.holes.remove(piece)
+        return self._hold(Claim(piece.start, piece.stop))
+
     def take_all(self) -> Claim:
         """One claim over the whole representation, what is covered included."""
         self.holes = IntervalSet()

@@ -14,9 +14,7 @@ class Bucket:
     BURST_SECONDS = 0.25
 
     def __init__(self, rate: int | None, now: float) -> None:
-        """
-        :param rate: octets per second; None: no limit.
-        """
+        """:param rate: octets per second; None: no limit."""
         self._rate = rate
         self._level = 0.0
         self._at = now

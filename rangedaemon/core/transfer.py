@@ -17,7 +17,7 @@ from rangedaemon.core.jobs import JobState
 from rangedaemon.errors import StateForbids
 
 
-class JobEvent(StrEnum):
+class Trigger(StrEnum):
     """What can happen to a job."""
 
     START = "start"
@@ -43,7 +43,7 @@ class JobEvent(StrEnum):
     RETRY = "retry"
 
 
-_S, _E = JobState, JobEvent
+_S, _E = JobState, Trigger
 
 _RUNNING_MOVES = {
     _E.FAIL: _S.FAILED,
@@ -52,7 +52,7 @@ _RUNNING_MOVES = {
     _E.PAUSE: _S.PAUSED,
 }
 
-MOVES: Mapping[JobState, Mapping[JobEvent, JobState]] = MappingProxyType(
+MOVES: Mapping[JobState, Mapping[Trigger, JobState]] = MappingProxyType(
     {
         _S.QUEUED: {_E.START: _S.PROBING, _E.PAUSE: _S.PAUSED, _E.FAIL: _S.FAILED},
         _S.PROBING: {_E.ANSWERED: _S.ACTIVE, **_RUNNING_MOVES},
@@ -71,7 +71,7 @@ MOVES: Mapping[JobState, Mapping[JobEvent, JobState]] = MappingProxyType(
 )
 
 
-def move(state: JobState, event: JobEvent) -> JobState:
+def move(state: JobState, event: Trigger) -> JobState:
     """The state after *event*.
 
     :raises StateForbids: the table has no such move.

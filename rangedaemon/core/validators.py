@@ -102,10 +102,12 @@ def _compare_tags(remembered: Remembered, seen: Remembered) -> Judgement:
         return _same_weak_tag(remembered, seen)
     if moved:
         return Judgement(
-            Verdict.CHANGED, f"the tag was {remembered.etag}, now it is {seen.etag}, and it is dated anew"
+            Verdict.CHANGED,
+            f"the tag was {remembered.etag}, now it is {seen.etag}, and it is dated anew",
         )
     return Judgement(
-        Verdict.CANNOT_TELL, f"the tag was {remembered.etag}, now it is {seen.etag}, undated or dated alike"
+        Verdict.CANNOT_TELL,
+        f"the tag was {remembered.etag}, now it is {seen.etag}, undated or dated alike",
     )
 
 
