@@ -96,7 +96,8 @@ def host_name(text: str) -> str | None:
         return None
     host = match[1].lower()
     if host.startswith("["):
-        return _ip_name(host[1:-1])
+        address = _ip_name(host[1:-1])
+        return address if address is not None and ":" in address else None
     host = host.removesuffix(".")
     return host if all(_LABEL.fullmatch(label) for label in host.split(".")) else None
 

@@ -181,8 +181,10 @@ class Reader:
     def drop(self) -> None:
         """Cut a reader off that does not keep up; it may come back with its last id."""
         if not self._gone:
-            self._request.loseConnection()
-            self._request.channel.forceAbortClient()
+            self._gone = True
+            channel = self._request.channel  # of HTTP/1.1, or a stream of HTTP/2
+            abort = getattr(channel, "abortConnection", None) or channel.forceAbortClient
+            abort()
 
     def end(self) -> None:
         """End the stream properly: the daemon stops."""
