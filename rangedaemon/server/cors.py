@@ -1,0 +1,48 @@
+"""
+Which pages of other origins may read: the fields of cross-origin sharing (WHATWG Fetch).
+
+Besides what every page sees, a page that works with ranges needs to read the range
+and validator fields, and to send ``Range`` and the conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rangedaemon.core.responses import Field
+
+EXPOSED = (
+    "Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, "
+    "Date, ETag, Last-Modified, Link, Repr-Digest"
+)
+ALLOWED_FIELDS = (
+    "Range, If-Match, If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, "
+    "Want-Repr-Digest"
+)
+MAX_AGE = "86400"
+
+
+def allowed_origin(allowed: Sequence[str], origin: str | None) -> str | None:
+    """What ``Access-Control-Allow-Origin`` says to *origin*; None where nothing is allowed."""
+    if "*" in allowed:
+        return "*"
+    return origin if origin is not None and origin in allowed else None
+
+
+def sharing_fields(allowed: Sequence[str], origin: str | None) -> list[Field]:
+    """The fields of every answer of a mount that is shared."""
+    granted = allowed_origin(allowed, origin)
+    if granted is None:
+        return []
+    return [("Access-Control-Allow-Origin", granted), ("Access-Control-Expose-Headers", EXPOSED)]
+
+
+def preflight_fields(allowed: Sequence[str], origin: str | None, methods: str) -> list[Field]:
+    """The further fields that answer a preflight."""
+    if allowed_origin(allowed, origin) is None:
+        return []
+    return [
+        ("Access-Control-Allow-Methods", methods),
+        ("Access-Control-Allow-Headers", ALLOWED_FIELDS),
+        ("Access-Control-Max-Age", MAX_AGE),
+    ]

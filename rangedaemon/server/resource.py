@@ -1,0 +1,228 @@
+"""
+The resource at the top of the site: finds the mount, opens the file, has it answered.
+
+Everything that is not served is 404, whether it is absent, hidden, a link or not
+readable (RFC 9110, 15.5.4: who may not read it need not learn that it is there);
+the log tells the operator the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from rangedaemon.core.disposition import format_disposition
+from rangedaemon.core.negotiation import preferred_type
+from rangedaemon.core.responses import Field, ResponsePlan, plan_error
+from rangedaemon.errors import Fault, StorageFault
+from rangedaemon.server.answering import (
+    Surroundings,
+    add_fields,
+    field_value,
+    open_settled,
+    peer_gone,
+    send_plan,
+    serve_open_file,
+)
+from rangedaemon.server.cors import preflight_fields, sharing_fields
+from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
+from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
+from rangedaemon.storage.tree import Forbidden, IsDirectory, OpenFile, ServedTree
+
+METHODS = "GET, HEAD, OPTIONS"
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounted:
+    """A mount, ready to be served."""
+
+    mount: Mount
+    prefix: tuple[str, ...]
+    tree: ServedTree
+
+
+class MountsResource(Resource):
+    """
+    Serves *mounts*; where their prefixes nest, the longest one that fits counts.
+
+    :raises ValueError: two mounts have the same prefix, or one is not a path.
+    """
+
+    isLeaf = True
+
+    def __init__(self, mounts: Sequence[Mount], surroundings: Surroundings) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._surroundings = surroundings
+        self.now = surroundings.now
+        mounted = [_mounted(mount) for mount in mounts]
+        if len({each.prefix for each in mounted}) < len(mounted):
+            raise ValueError("two mounts have the same path")
+        self._mounted = sorted(mounted, key=lambda each: -len(each.prefix))
+
+    def render(self, request: Request) -> int:
+        """Answer *request*, now or later."""
+        visit = _Visit(request, self._surroundings)
+        answered = Deferred.fromCoroutine(self._answer(request, visit))
+        answered.addErrback(visit.fail)
+        return NOT_DONE_YET
+
+    async def _answer(self, request: Request, visit: _Visit) -> None:
+        if request.clientproto == b"HTTP/1.1" and not _one_host(request):
+            visit.refuse(400, "A request needs one Host.")
+        elif request.uri == b"*" and request.method == b"OPTIONS":
+            visit.say(ResponsePlan(204, (("Allow", METHODS),)))
+        elif (target := parse_target(request.uri)) is None:
+            visit.refuse(400, "That is no path.")
+        else:
+            await self._route(target, visit)
+
+    async def _route(self, target: Target, visit: _Visit) -> None:
+        for each in self._mounted:
+            rest = target.below(each.prefix)
+            if rest is not None:
+                await visit.enter(each, rest)
+                return
+        visit.refuse(404, "Nothing is served here.")
+
+
+def _mounted(mount: Mount) -> _Mounted:
+    target = parse_target(mount.prefix.encode())
+    if target is None:
+        raise ValueError(f"not a path: {mount.prefix}")
+    tree = ServedTree(
+        mount.root, hidden_files=mount.hidden_files, follow_symlinks=mount.follow_symlinks
+    )
+    return _Mounted(mount, target.segments, tree)
+
+
+def _one_host(request: Request) -> bool:
+    return len(request.requestHeaders.getRawHeaders(b"Host") or ()) == 1
+
+
+class _Visit:
+    """One request on its way to an answer."""
+
+    def __init__(self, request: Request, surroundings: Surroundings) -> None:
+        self._request = request
+        self._surroundings = surroundings
+        self._add(("X-Content-Type-Options", "nosniff"))
+
+    def _add(self, *fields: Field) -> None:
+        """Have *fields* in the answer, whatever it will be."""
+        add_fields(self._request, fields)
+        self._common = self._request.responseHeaders.copy()
+
+    def say(self, plan: ResponsePlan) -> None:
+        """Send an answer that needs no file."""
+        if not peer_gone(self._request):
+            send_plan(self._request, plan)
+
+    def refuse(self, status: int, sentence: str, *fields: Field) -> None:
+        """Answer with a sentence."""
+        self.say(plan_error(status, sentence, fields))
+
+    def fail(self, failure: Failure) -> None:
+        """Something of ours broke: say so if that can still be said."""
+        _log.failure("answering {uri!r} failed", failure, uri=self._request.uri)
+        if peer_gone(self._request):
+            return
+        if self._request.startedWriting:
+            self._request.channel.forceAbortClient()
+        else:
+            self._request.responseHeaders = self._common
+            self.refuse(500, "The server failed.")
+
+    async def enter(self, place: _Mounted, target: Target) -> None:
+        """Answer with what *target* is below a mount."""
+        self._share(place.mount)
+        if self._request.method == b"OPTIONS":
+            self._preflight(place.mount)
+        elif self._request.method not in {b"GET", b"HEAD"}:
+            self.refuse(405, "Files can be read here, and nothing else.", ("Allow", METHODS))
+        else:
+            await self._read(place, target)
+
+    def _share(self, mount: Mount) -> None:
+        if mount.cors:
+            self._add(*sharing_fields(mount.cors, field_value(self._request, "Origin")))
+            if "*" not in mount.cors:
+                self._add(("Vary", "Origin"))
+
+    def _preflight(self, mount: Mount) -> None:
+        fields: list[Field] = [("Allow", METHODS)]
+        if field_value(self._request, "Access-Control-Request-Method") is not None:
+            origin = field_value(self._request, "Origin")
+            fields += preflight_fields(mount.cors, origin, METHODS)
+        self.say(ResponsePlan(204, tuple(fields)))
+
+    async def _read(self, place: _Mounted, target: Target) -> None:
+        try:
+            if target.slash or not target.segments:
+                await self._list(place, target)
+            else:
+                await self._serve(place, target.segments)
+        except StorageFault as fault:
+            _log.error("cannot serve {uri!r}: {why}", uri=self._request.uri, why=fault.detail)
+            self.refuse(500, "The file cannot be read.")
+        except Fault as fault:
+            if isinstance(fault, Forbidden):
+                _log.info("not serving {uri!r}: {why}", uri=self._request.uri, why=fault.detail)
+            self.refuse(404, "There is no such file.")
+
+    async def _serve(self, place: _Mounted, segments: Sequence[str]) -> None:
+        try:
+            opened = await open_settled(self._surroundings, lambda: place.tree.open(segments))
+        except IsDirectory:
+            if not place.mount.listing:
+                raise
+            self._redirect(place, segments)
+            return
+        await self._serve_file(place.mount, opened)
+
+    async def _serve_file(self, mount: Mount, opened: OpenFile) -> None:
+        kept = [] if mount.cache_control is None else [("Cache-Control", mount.cache_control)]
+        await serve_open_file(
+            self._request,
+            opened,
+            self._surroundings,
+            kept=kept,
+            described=[("Content-Disposition", format_disposition(mount.disposition, opened.name))],
+            rate_limit=mount.rate_limit,
+        )
+
+    def _redirect(self, place: _Mounted, segments: Sequence[str]) -> None:
+        query = self._request.uri.partition(b"?")[1:]
+        location = encode_segments((*place.prefix, *segments)) + "/"
+        location += b"".join(query).decode("latin-1")
+        self.refuse(301, "That is a directory.", ("Location", location))
+
+    async def _list(self, place: _Mounted, target: Target) -> None:
+        if not place.mount.listing:
+            raise IsDirectory("listings are off")
+        if not target.slash:
+            self._redirect(place, target.segments)
+            return
+        kind = preferred_type(field_value(self._request, "Accept"), (HTML, JSON))
+        body = await self._surroundings.in_thread(_listing, place, target.segments, kind)
+        fields = (
+            ("Content-Type", f"{kind}; charset=utf-8" if kind == HTML else kind),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-cache"),
+            ("Vary", "Accept"),
+            ("Content-Security-Policy", CONTENT_POLICY),
+        )
+        self.say(ResponsePlan(200, fields, (body,)))
+
+
+def _listing(place: _Mounted, segments: Sequence[str], kind: str) -> bytes:
+    entries = place.tree.listdir(segments)
+    return render(kind, (*place.prefix, *segments), entries, top=not segments)
