@@ -70,7 +70,7 @@ class Habits:
     checkpoint_interval: float
     """Seconds between two checkpoints of a running job."""
     min_segment_size: int
-    announce: Callable[[str, JobSnapshot], None]
+    announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
     """Called on every event: its kind, and the job after it."""
 
 
