@@ -37,8 +37,10 @@ def list_jobs(
             break
     if words:
         found = pick(words, found)[:limit]
+    width = session.console.width
     session.show(
-        {"jobs": found, "next": None}, lambda: jobs_table(found) if found else Text("no jobs")
+        {"jobs": found, "next": None},
+        lambda: jobs_table(found, width) if found else Text("no jobs"),
     )
     return Exit.OK
 

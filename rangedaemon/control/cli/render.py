@@ -1,8 +1,8 @@
 """
-How jobs look on a terminal: tables, bars, maps; and as plain lines where it is none.
+How jobs look on a terminal: columns, bars, maps; and as plain lines where it is none.
 
-Pure: API objects in, things that rich can print out.  Every text that came from
-outside goes through `units.safe` and never is markup.
+Pure: API objects in, rich texts out.  Every text that came from outside goes through
+`units.safe` and never is markup.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Column, Table
 from rich.text import Text
 
+from rangedaemon.control.cli.columns import Column, aligned, facts, lines, titled
 from rangedaemon.control.cli.picking import Job, label
 from rangedaemon.control.cli.units import (
     safe,
@@ -41,7 +39,10 @@ _ORDER = {
     )
 }
 _MAP_SIGNS = {"done": "█", "active": "▒", "missing": "·"}
-_BAR = 24
+_BAR = 20
+_PIECE = 6
+_STEPS = 8
+"""Cells a second that the bar of an unknown size moves by."""
 
 
 def state_text(job: Job) -> Text:
@@ -50,55 +51,57 @@ def state_text(job: Job) -> Text:
     return Text(state, style=STYLES.get(state, ""))
 
 
-def jobs_table(jobs: Sequence[Job]) -> Table:
+_JOB_COLUMNS = (
+    Column("ID"),
+    Column("STATE"),
+    Column("DONE", right=True),
+    Column("SIZE", right=True, goes=3),
+    Column("RATE", right=True, goes=2),
+    Column("LEFT", right=True, goes=1),
+    Column("NAME"),
+)
+
+
+def jobs_table(jobs: Sequence[Job], width: int) -> Text:
     """What ``list`` shows."""
-    table = _plain_table("ID", "STATE", ">DONE", ">SIZE", ">RATE", ">LEFT", "NAME")
-    for job in jobs:
-        table.add_row(
-            Text(safe(job["id"])),
-            state_text(job),
-            show_percent(job["received"], job["size"]),
-            show_size(job["size"]),
-            show_rate(job["rate"]),
-            show_seconds(job["eta_s"]),
-            Text(label(job)),
-        )
-    return table
+    rows = [titled(_JOB_COLUMNS), *map(_job_row, jobs)]
+    return lines(aligned(rows, _JOB_COLUMNS, width, flexible=len(_JOB_COLUMNS) - 1))
 
 
-def _plain_table(*titles: str) -> Table:
-    """A table without frames; a title that starts with ``>`` stands to the right."""
-    columns = [
-        Column(title.lstrip(">"), justify="right" if title[0] == ">" else "left", no_wrap=True)
-        for title in titles
+def _job_row(job: Job) -> list[Text]:
+    """The cells of one job."""
+    cells = [
+        show_percent(job["received"], job["size"]),
+        show_size(job["size"]),
+        show_rate(job["rate"]),
+        show_seconds(job["eta_s"]),
+        label(job),
     ]
-    columns[-1].overflow = "ellipsis"
-    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    return [Text(safe(job["id"])), state_text(job), *map(Text, cells)]
 
 
-def details(job: Job) -> Table:
+def details(job: Job) -> Text:
     """What ``show`` shows: every field that says something."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for key, value in _facts(job):
-        table.add_row(Text(key, style="bold"), value if isinstance(value, Text) else Text(value))
-    return table
+    return facts(
+        [(key, value if isinstance(value, Text) else Text(value)) for key, value in _facts(job)]
+    )
 
 
 def _facts(job: Job) -> list[tuple[str, str | Text]]:
     """The fields of *job* in words."""
-    facts: list[tuple[str, str | Text]] = [("id", safe(job["id"])), ("name", label(job))]
-    facts.append(("state", state_text(job)))
+    told: list[tuple[str, str | Text]] = [("id", safe(job["id"])), ("name", label(job))]
+    told.append(("state", state_text(job)))
     if job.get("error"):
-        facts.append(("error", Text(error_text(job), style="red")))
-    facts += [("url", safe(url)) for url in job.get("urls", [])]
+        told.append(("error", Text(error_text(job), style="red")))
+    told += [("url", safe(url)) for url in job.get("urls", [])]
     done = f"{show_size(job['received'])} of {show_size(job['size'])}"
-    facts.append(("received", f"{done} {show_percent(job['received'], job['size'])}".rstrip()))
+    told.append(("received", f"{done} {show_percent(job['received'], job['size'])}".rstrip()))
     sizes = [("refetched", show_size), ("rate", show_rate), ("rate_limit", show_rate)]
-    facts += [(key, show(job[key])) for key, show in sizes if job.get(key)]
+    told += [(key, show(job[key])) for key, show in sizes if job.get(key)]
     if job.get("eta_s") is not None:
-        facts.append(("left", show_seconds(job["eta_s"])))
-    facts += [(key, safe(job[key])) for key in _OTHER_FACTS if job.get(key) not in (None, "")]
-    return facts
+        told.append(("left", show_seconds(job["eta_s"])))
+    told += [(key, safe(job[key])) for key in _OTHER_FACTS if job.get(key) not in (None, "")]
+    return told
 
 
 _OTHER_FACTS = (
@@ -143,40 +146,63 @@ def state_line(job: Job) -> str:
     return line.rstrip()
 
 
-def progress_table(jobs: Sequence[Job], height: int, now: float) -> RenderableType:
+_BAR_COLUMNS = (
+    Column("name"),
+    Column("bar", goes=3),
+    Column("percent", right=True),
+    Column("size", right=True, goes=1),
+    Column("rate", right=True),
+    Column("left", right=True, goes=2),
+    Column("state"),
+)
+
+
+def progress(jobs: Sequence[Job], width: int, height: int, now: float) -> Text:
     """
     The bars that ``watch`` shows, what runs first; at most *height* lines.
 
     :param now: seconds by any clock: moves the bars of jobs of unknown size.
     """
     ordered = sorted(jobs, key=lambda job: _ORDER.get(job["state"], 0))
-    room = max(1, height - 2)
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1, min_width=8)
-    for width in (_BAR, 5):
-        table.add_column(no_wrap=True, min_width=width, justify="right")
-    for _ in range(4):
-        table.add_column(no_wrap=True, justify="right")
-    for job in ordered[:room]:
-        table.add_row(*_progress_row(job, now))
-    hidden = len(ordered) - room
-    rows: list[RenderableType] = [table]
-    if hidden > 0:
-        rows.append(Text(f"… and {hidden} more", style="dim"))
-    return Group(*rows, summary(jobs))
+    room = max(1, height - 1)
+    if len(ordered) > room:
+        room = max(1, room - 1)
+    rows = [_progress_row(job, now) for job in ordered[:room]]
+    shown = aligned(rows, _BAR_COLUMNS, width, flexible=0)
+    if len(ordered) > room:
+        shown.append(Text(f"… and {len(ordered) - room} more", style="dim"))
+    last = summary(jobs)
+    last.truncate(width, overflow="ellipsis")
+    return lines([*shown, last])
 
 
-def _progress_row(job: Job, now: float) -> list[RenderableType]:
+def _progress_row(job: Job, now: float) -> list[Text]:
     """The cells of one bar's line."""
     size, received = job["size"], job["received"]
-    pulse = size is None and job["state"] in {"active", "probing"}
-    total = float(size) if size else 1.0
-    done = float(received) if size else float(job["state"] == "complete")
-    bar = ProgressBar(total, done, width=_BAR, pulse=pulse, animation_time=now)
-    amount = f"{show_size(received)}/{show_size(size)}" if size is not None else show_size(received)
-    cells = [show_percent(received, size), amount, show_rate(job["rate"])]
-    cells.append(show_seconds(job["eta_s"]))
-    return [Text(label(job)), bar, *map(Text, cells), state_text(job)]
+    amount = f"{show_size(received)}/?" if size is None else show_size(size)
+    cells = [
+        show_percent(received, size),
+        amount,
+        show_rate(job["rate"]),
+        show_seconds(job["eta_s"]),
+    ]
+    return [Text(label(job)), _bar(job, now), *map(Text, cells), state_text(job)]
+
+
+def _bar(job: Job, now: float) -> Text:
+    """A line that fills; where the size is not known, a piece that wanders."""
+    start, stop = 0, _BAR
+    if job["size"]:
+        stop = min(_BAR, _BAR * job["received"] // job["size"])
+    elif job["state"] in {"active", "probing"}:
+        start = int(now * _STEPS) % (_BAR - _PIECE + 1)
+        stop = start + _PIECE
+    elif job["state"] != "complete":
+        stop = 0
+    style = STYLES.get(job["state"], "") or "cyan"
+    return Text.assemble(
+        ("─" * start, "dim"), ("━" * (stop - start), style), ("─" * (_BAR - stop), "dim")
+    )
 
 
 def summary(jobs: Sequence[Job]) -> Text:
@@ -218,35 +244,46 @@ def _paint(cells: list[str], start: int, stop: int, end: int, sign: str) -> None
             cells[cell] = sign
 
 
-def segments_view(segments: Sequence[Mapping[str, Any]], width: int) -> RenderableType:
+_SEGMENT_COLUMNS = (
+    Column("START", right=True),
+    Column("END", right=True),
+    Column("RECEIVED", right=True),
+    Column("STATE"),
+    Column("URL"),
+)
+
+
+def segments_view(segments: Sequence[Mapping[str, Any]], width: int) -> Text:
     """What ``segments`` shows: the map, and each segment on its line."""
-    table = _plain_table(">START", ">END", ">RECEIVED", "STATE", "URL")
-    for segment in segments:
-        table.add_row(
-            str(segment["start"]),
-            str(segment["end"]),
-            show_percent(segment["received"], segment["end"] - segment["start"]),
-            safe(segment["state"]),
-            Text(safe(segment.get("url") or "")),
-        )
-    return Group(Text(segment_map(segments, max(8, min(width, 72)))), table)
+    rows = [titled(_SEGMENT_COLUMNS), *map(_segment_row, segments)]
+    table = aligned(rows, _SEGMENT_COLUMNS, width, flexible=len(_SEGMENT_COLUMNS) - 1)
+    return lines([Text(segment_map(segments, max(8, min(width, 72)))), *table])
 
 
-def status_view(status: Mapping[str, Any]) -> Table:
+def _segment_row(segment: Mapping[str, Any]) -> list[Text]:
+    """The cells of one segment."""
+    cells = [
+        safe(segment["start"]),
+        safe(segment["end"]),
+        show_percent(segment["received"], segment["end"] - segment["start"]),
+        safe(segment["state"]),
+        safe(segment.get("url") or ""),
+    ]
+    return [Text(cell) for cell in cells]
+
+
+def status_view(status: Mapping[str, Any]) -> Text:
     """What ``status`` shows."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for key, value in _status_facts(status):
-        table.add_row(Text(key, style="bold"), Text(value))
-    return table
+    return facts([(key, Text(value)) for key, value in _status_facts(status)])
 
 
 def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The daemon's state in words; fields that we do not know are shown as they are."""
-    facts = []
+    told = []
     for key, value in status.items():
         title, show = _KNOWN_FACTS.get(key, (safe(key), safe))
-        facts.append((title, "-" if value is None else safe(show(value))))
-    return facts
+        told.append((title, "-" if value is None else safe(show(value))))
+    return told
 
 
 def _counts(counts: Any) -> str:

@@ -14,7 +14,8 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
-from rich.console import Console, RenderableType
+from rich.console import Console
+from rich.text import Text
 
 from rangedaemon.control.cli.client import ApiClient
 from rangedaemon.control.cli.discovery import USUAL_PLACES, Asked, discover
@@ -83,12 +84,12 @@ class Session:
 
     # -- what is shown ---------------------------------------------------------
 
-    def show(self, value: object, picture: Callable[[], RenderableType]) -> None:
+    def show(self, value: object, picture: Callable[[], Text]) -> None:
         """Print *value* as JSON where that is wanted, else its *picture*."""
         if self.as_json:
             self.print_json(value)
         else:
-            self.console.print(picture())
+            self.console.print(picture(), soft_wrap=True)
 
     def print_json(self, value: object) -> None:
         """One JSON text: on one line for programs, indented for people at a terminal."""

@@ -20,7 +20,7 @@ from rich.panel import Panel
 from rangedaemon.control.cli.client import ApiClient, StreamEnded
 from rangedaemon.control.cli.exits import CommandFault, Exit
 from rangedaemon.control.cli.picking import Job
-from rangedaemon.control.cli.render import progress_table, state_line
+from rangedaemon.control.cli.render import progress, state_line
 from rangedaemon.control.cli.sse import Event
 
 FINISHED = frozenset({"complete", "failed"})
@@ -142,9 +142,11 @@ class LiveView:
     def _picture(self) -> RenderableType:
         """What is to be seen now."""
         jobs = list(self._board.jobs.values())
-        height = self._console.size.height
-        bars = progress_table(jobs, height - 2 if self._screen else height - 1, self._clock())
-        return Panel(bars, title="rangedaemon", subtitle="Ctrl-C ends") if self._screen else bars
+        width, height = self._console.size
+        if not self._screen:
+            return progress(jobs, width, height - 1, self._clock())
+        bars = progress(jobs, width - 4, height - 2, self._clock())
+        return Panel(bars, title="rangedaemon", subtitle="Ctrl-C ends", height=height)
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
