@@ -116,6 +116,11 @@ class Peer:
         if timer is not None:
             timer.cancel()
 
+    def unregister(self) -> None:
+        """Stop being the request's producer; a request whose peer has gone has none."""
+        if self.request.channel is not None:
+            self.request.unregisterProducer()
+
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""
         self.paused = True
@@ -191,7 +196,7 @@ class CopyLane:
         if self._direct:
             self._peer.transport.unregisterProducer()
         else:
-            self._peer.request.unregisterProducer()
+            self._peer.unregister()
 
     async def write(self, octets: bytes) -> None:
         """Hand over a few octets, once the peer takes more."""

@@ -49,7 +49,7 @@ class SocketLane:
     def close(self) -> None:
         """Leave the transport as it was found."""
         self._peer.close()
-        self._peer.request.unregisterProducer()
+        self._peer.unregister()
 
     async def write(self, octets: bytes) -> None:
         """Hand over a few octets."""

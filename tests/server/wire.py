@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.message import Message
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address
@@ -15,6 +16,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.server.answering import Surroundings
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.site import build_site
 from rangedaemon.storage.threads import inline
@@ -69,13 +71,16 @@ class WireTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A folder that is served at ``/files``, and a clock that shows the file times."""
-        self.root = Path(self.mktemp()).absolute()
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name, "served")
         self.root.mkdir()
         self.clock = Clock()
         self.serve()
 
     def serve(self, **options: Any) -> None:
         """Serve the folder with these options of the mount."""
+        self.surroundings = Surroundings(self.clock, inline, self.clock.seconds)
         options = {"prefix": "/files", "root": self.root} | options
         self.site = build_site(
             [Mount(**options)], clock=self.clock, in_thread=inline, now=self.clock.seconds
