@@ -9,9 +9,11 @@ that imports the reactor, and that inside of `makeService`.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 from twisted.python.usage import Options as UsageOptions
@@ -19,6 +21,9 @@ from twisted.python.usage import UsageError
 
 from rangedaemon import __version__
 from rangedaemon.config import Config, ConfigError, load
+
+if TYPE_CHECKING:
+    from rangedaemon.service import Daemon
 
 
 class Options(UsageOptions):
@@ -53,6 +58,16 @@ def makeService(options: Options) -> IService:
     """The daemon as one service."""
     from twisted.internet import reactor  # noqa: PLC0415
 
-    from rangedaemon.service import build  # noqa: PLC0415
+    from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
 
-    return build(options.loaded, reactor, source=options["config"])
+    daemon = build(options.loaded, reactor, source=options["config"])
+    atexit.register(_tell_status, daemon)
+    return daemon
+
+
+def _tell_status(daemon: Daemon) -> None:
+    """End with 1 where the start failed in the reactor: twistd itself would end with 0."""
+    if daemon.failed:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)

@@ -1,0 +1,232 @@
+"""
+The daemon's life: what starts in which order, and stops in the other.
+
+Everything that may keep the daemon from starting (ports, journal, token) happens
+before the reactor runs, while blocking is allowed and twistd still takes an
+exception for what it is.  The rest, from the sample file to the declared jobs,
+is one story in the reactor, and only at its end are we ready.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import product
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from twisted.application.service import MultiService
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from twisted.web.client import HTTPConnectionPool
+from twisted.web.server import Site
+
+from rangedaemon.client.runner import Runner
+from rangedaemon.config import Config
+from rangedaemon.control.site import build_control_site
+from rangedaemon.control.tokens import token_at
+from rangedaemon.errors import Fault
+from rangedaemon.server.site import build_site
+from rangedaemon.service.joblog import JobLog
+from rangedaemon.service.notify import notify
+from rangedaemon.service.ports import PromptEndpoint, StartFailed, clear_reasons, listening
+from rangedaemon.service.wiring import build_runner, mounts_of, specs_of
+from rangedaemon.storage.journal import Journal
+from rangedaemon.storage.opening import Opened, open_journal
+from rangedaemon.storage.sample import make_sample
+from rangedaemon.storage.threads import pooled
+
+DISK_THREADS = 8
+JOURNAL_FILE = "journal.sqlite"
+
+
+class Daemon(MultiService):
+    """One rangedaemon."""
+
+    _log = Logger()
+
+    def __init__(self, config: Config, reactor: Any, *, source: str | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.ready = False
+        """True from the end of the start to the beginning of the stop."""
+        self.failed = False
+        """Whether the daemon ended because its start could not be finished."""
+        self._config = config
+        self._reactor = reactor
+        self._source = source
+        self._disk = ThreadPool(1, DISK_THREADS, name="disk")
+        self._in_disk_thread = pooled(reactor, self._disk)
+        self._ports = MultiService()
+        self._ports.setServiceParent(self)
+        self._control: list[PromptEndpoint] = []
+        self._files: list[PromptEndpoint] = []
+        self._beginning: Deferred[None] | None = None
+        self._journal_thread = ThreadPool(1, 1, name="journal")
+        self._opened: Opened | None = None
+        self._journal: Journal
+        self._runner: Runner
+        self._connections: HTTPConnectionPool
+        if config.server is not None:
+            site = build_site(
+                mounts_of(config.server), clock=reactor, in_thread=self._in_disk_thread
+            )
+            self._files = self._listen(config.server.listen, site)
+
+    def _listen(self, descriptions: Iterable[str], site: Site) -> list[PromptEndpoint]:
+        site.noisy = False
+        endpoints = [PromptEndpoint(self._reactor, text) for text in descriptions]
+        for endpoint in endpoints:
+            listening(endpoint, site).setServiceParent(self._ports)
+        return endpoints
+
+    # -- start ------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Listen for the readers of files, on ports that may need privileges."""
+        with self._wholly_or_not():
+            super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        """
+        Open the journal, make the parts, listen; the rest follows in the reactor.
+
+        :raises StartFailed: something is in the way; nothing of ours goes on running.
+        """
+        with self._wholly_or_not():
+            self._disk.start()
+            self._open()
+            super().startService()  # type: ignore[no-untyped-call]
+        self._reactor.callWhenRunning(self._begin)
+
+    @contextmanager
+    def _wholly_or_not(self) -> Iterator[None]:
+        try:
+            with clear_reasons():
+                yield
+        except StartFailed as exc:
+            self._say(str(exc))
+            self._abandon()
+            raise
+
+    def _say(self, why: str) -> None:
+        """Tell the log, and whoever started us, why we end."""
+        self._log.critical("{why}", why=why)
+        if sys.__stderr__ is not None:
+            sys.__stderr__.write(f"rangedaemon: {why}\n")
+
+    def _abandon(self) -> None:
+        """Let go of what the start had already taken."""
+        for endpoint in (*self._files, *self._control):
+            if endpoint.port is not None:
+                endpoint.port.stopListening()
+        if self._opened is not None:
+            self._opened.close()
+        for pool in (self._disk, self._journal_thread):
+            pool.stop()
+
+    def _open(self) -> None:
+        """The parts that need the journal."""
+        config = self._config
+        self._opened = open_journal(config.state_dir / JOURNAL_FILE)
+        token = token_at(str(config.token_file), os.urandom)
+        self._journal_thread.start()
+        in_thread = pooled(self._reactor, self._journal_thread)
+        self._journal = Journal(self._opened, in_thread, self._journal_thread)
+        self._runner, self._connections = build_runner(
+            config.downloads, self._reactor, store=self._journal, in_thread=self._in_disk_thread
+        )
+        self._runner.subscribe(JobLog())
+        self._control = self._listen(config.control.listen, self._control_site(token))
+
+    def _control_site(self, token: str) -> Site:
+        return build_control_site(
+            self._runner,
+            token=token,
+            allowed_hosts=self._config.control.allowed_hosts,
+            readiness=self,
+            registry=CollectorRegistry(),
+            shutdown=self._shut_down,
+            config_path=self._source,
+            download_directory=str(self._config.downloads.directory),
+            clock=self._reactor,
+            started_at=self._reactor.seconds(),
+            default_segments=self._config.downloads.segments,
+        )
+
+    def _begin(self) -> None:
+        self._beginning = Deferred.fromCoroutine(self._become_ready())
+        self._beginning.addErrback(self._give_up)
+
+    async def _become_ready(self) -> None:
+        """What is left to do once the reactor runs."""
+        await self._make_sample()
+        await self._runner.recover()
+        await self._runner.declare(specs_of(self._config))
+        self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self.ready = True
+        notify(os.environ, "READY=1", "STATUS=ready")
+        for line in self._addresses():
+            self._log.info("{line}", line=line)
+
+    async def _make_sample(self) -> None:
+        """The sample file; where it cannot be, everything else still can."""
+        sample = self._config.server.sample if self._config.server else None
+        if sample is None:
+            return
+        try:
+            await self._in_disk_thread(make_sample, sample.path, sample.size)
+        except OSError as exc:
+            self._log.error("no sample file {path}: {why}", path=sample.path, why=exc.strerror)
+
+    def _give_up(self, failure: Failure) -> None:
+        """The start cannot be finished: end, with a status that says so."""
+        if failure.check(CancelledError):
+            return
+        if not failure.check(Fault):
+            self._log.failure("the start failed", failure)
+        self.failed = True
+        self._say(failure.getErrorMessage())
+        self._shut_down()
+
+    def _addresses(self) -> Iterator[str]:
+        """Where everything is, for whoever started us."""
+        server = self._config.server
+        for endpoint, mount in product(self._files, server.mounts if server else ()):
+            yield f"files     {endpoint}{mount.path}"
+        for endpoint in self._control:
+            yield f"API       {endpoint}/api/v1"
+        yield f"token     {self._config.token_file}"
+        yield f"downloads {self._config.downloads.directory}"
+
+    # -- stop -------------------------------------------------------------------
+
+    def _shut_down(self) -> None:
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, checkpoint and end all jobs, close the journal."""
+        self.ready = False
+        notify(os.environ, "STOPPING=1", "STATUS=stopping")
+        if self._beginning is not None:
+            self._beginning.cancel()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        steps: tuple[Callable[[], Any], ...] = (
+            super().stopService,
+            self._connections.closeCachedConnections,
+            lambda: Deferred.fromCoroutine(self._journal.close()),
+            self._disk.stop,
+        )
+        for step in steps:
+            await maybeDeferred(step).addErrback(self._note)
+
+    def _note(self, failure: Failure) -> None:
+        """A step of the stop that failed keeps none of the others from being made."""
+        self._log.failure("while stopping", failure)

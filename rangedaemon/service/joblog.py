@@ -1,0 +1,43 @@
+"""The log's view of the jobs: one line for each change of state."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+
+from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobState
+
+
+class JobLog:
+    """A listener for `Jobs.subscribe`; remembers the states of unfinished jobs only."""
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        self._states: dict[str, JobState] = {}
+
+    def __call__(self, event: JobEvent) -> None:
+        """Write down what is new."""
+        record = event.snapshot.record
+        if event.kind != "job":
+            self._states.pop(record.id, None)
+            self._log.info("job {job}: {kind}", job=_called(record), kind=event.kind)
+        elif self._states.get(record.id) is not record.state:
+            self._states[record.id] = record.state
+            self._write(record)
+        if record.state in FINISHED:
+            self._states.pop(record.id, None)
+
+    def _write(self, record: JobRecord) -> None:
+        if record.error is not None:
+            code, message = record.error.code, record.error.message
+            self._log.warn(
+                "job {job}: {state}, {code}: {message}",
+                job=_called(record), state=record.state.value, code=code, message=message,
+            )  # fmt: skip
+        else:
+            self._log.info("job {job}: {state}", job=_called(record), state=record.state.value)
+
+
+def _called(record: JobRecord) -> str:
+    """What people know the job by; never its address, which may hold a secret."""
+    return record.spec.name or record.filename or record.id

@@ -1,0 +1,103 @@
+"""From configuration to the plain values and parts that everything below is made of."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from typing import Any
+
+from twisted.web.client import HTTPConnectionPool
+
+from rangedaemon.client.agent import build_agent
+from rangedaemon.client.hosts import Hosts
+from rangedaemon.client.job import Habits
+from rangedaemon.client.origin import Origin
+from rangedaemon.client.runner import Runner
+from rangedaemon.client.swarm import Surroundings
+from rangedaemon.config import Config, Downloads, Job, Server
+from rangedaemon.control.wishes import confined
+from rangedaemon.core.jobs import JobSnapshot, JobSpec
+from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.core.throttle import Bucket
+from rangedaemon.server.mounts import Mount
+from rangedaemon.storage.ports import JobStore
+from rangedaemon.storage.threads import InThread
+
+
+def mounts_of(server: Server) -> list[Mount]:
+    """What is served."""
+    return [
+        Mount(
+            prefix=mount.path,
+            root=mount.root,
+            listing=mount.listing,
+            disposition=mount.disposition,
+            cache_control=mount.cache_control,
+            cors=mount.cors,
+            hidden_files=mount.hidden_files,
+            follow_symlinks=mount.follow_symlinks,
+            rate_limit=mount.rate_limit,
+        )
+        for mount in server.mounts
+    ]
+
+
+def specs_of(config: Config) -> list[JobSpec]:
+    """The jobs that the configuration declares."""
+    return [_spec(job, config.downloads) for job in config.jobs]
+
+
+def _spec(job: Job, downloads: Downloads) -> JobSpec:
+    return JobSpec(
+        urls=(job.url, *job.mirrors),
+        directory=confined(str(downloads.directory), job.directory),
+        name=job.name,
+        filename=job.filename,
+        checksum=job.checksum,
+        headers=job.headers,
+        segments=job.segments or downloads.segments,
+        priority=job.priority,
+        rate_limit=job.rate_limit,
+        on_conflict=job.on_conflict,
+        on_change=job.on_change,
+        paused=job.paused,
+        source="config",
+    )
+
+
+def build_runner(
+    downloads: Downloads, reactor: Any, *, store: JobStore, in_thread: InThread
+) -> tuple[Runner, HTTPConnectionPool]:
+    """The runner, and the pool of its connections."""
+    agent, pool = build_agent(
+        reactor,
+        connect_timeout=downloads.connect_timeout,
+        most_idle_per_host=downloads.connections_per_host,
+    )
+    head_timeout = downloads.connect_timeout + downloads.stall_timeout
+    retry = downloads.retry
+    around = Surroundings(
+        origin=Origin(agent, reactor, head_timeout=head_timeout),
+        clock=reactor,
+        hosts=Hosts(reactor, downloads.connections_per_host),
+        retry=RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay),
+        random=random.Random(),  # noqa: S311 - jitter, no secret
+        wall=time.time,
+        stall_timeout=downloads.stall_timeout,
+    )
+    habits = Habits(
+        around=around,
+        store=store,
+        in_thread=in_thread,
+        shared=[Bucket(downloads.rate_limit, reactor.seconds())],
+        checkpoint_interval=downloads.checkpoint_interval,
+        min_segment_size=downloads.min_segment_size,
+        announce=_nobody_listens,
+    )
+    runner = Runner(habits, max_active=downloads.max_active, new_id=lambda: secrets.token_hex(8))
+    return runner, pool
+
+
+def _nobody_listens(_kind: str, _snapshot: JobSnapshot) -> None:
+    """The runner puts its own in this place."""
