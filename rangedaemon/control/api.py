@@ -15,10 +15,17 @@ from rangedaemon.control.routes.daemon import DaemonRoutes, Surroundings
 from rangedaemon.control.routes.jobs import JobRoutes
 from rangedaemon.control.routing import Router
 from rangedaemon.control.sse import EventStream
+from rangedaemon.server.answering import Surroundings as FileSurroundings
 
 
 def build_api(
-    jobs: Jobs, around: Surroundings, meters: Meters, *, directory: str, segments: int
+    jobs: Jobs,
+    around: Surroundings,
+    meters: Meters,
+    files: FileSurroundings,
+    *,
+    directory: str,
+    segments: int,
 ) -> tuple[IResource, EventStream]:
     """The resource of the REST API, and the event stream (whose owner stops it)."""
     daemon = DaemonRoutes(jobs, around, meters)
@@ -28,7 +35,7 @@ def build_api(
     rows = [
         *daemon.table(stream),
         *JobRoutes(jobs, directory=directory, segments=segments).table(),
-        *ContentRoutes(jobs).table(),
+        *ContentRoutes(jobs, files).table(),
     ]
     daemon.described_by(cache(lambda: describe(rows)))
     return Router(rows).resource(), stream

@@ -3,7 +3,7 @@ The stream of events: what happened to jobs, numbered, in a bounded buffer.
 
 All readers share the buffer, each with its own place in it; nobody is buffered
 for.  A reader whose place was overwritten has lost events and must be told so.
-Progress is thinned to one event a second and job; a change of state never waits.
+Progress is thinned to one ``job`` event a second and job; anything else never waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from rangedaemon.control.ports import JobEvent, Jobs
-from rangedaemon.core.jobs import RUNNING, JobSnapshot, JobState
+from rangedaemon.core.jobs import JobSnapshot
 
 PROGRESS_INTERVAL = 1.0
 CAPACITY = 2048
@@ -62,7 +62,6 @@ class EventHub:
     def __init__(self, jobs: Jobs, clock: IReactorTime, *, capacity: int = CAPACITY) -> None:
         self.log = EventLog(capacity)
         self._clock = clock
-        self._states: dict[str, JobState] = {}
         self._pending: dict[str, JobSnapshot] = {}
         self._flush_call: IDelayedCall | None = None
         self._wake_call: IDelayedCall | None = None
@@ -83,22 +82,13 @@ class EventHub:
         return lambda: self._readers.discard(wake)
 
     def _happened(self, event: JobEvent) -> None:
-        job_id, state = event.snapshot.record.id, event.snapshot.record.state
-        if event.kind != "job" or self._states.get(job_id) is not state:
-            self._pending.pop(job_id, None)
-            self._publish(event.kind, event.snapshot)
-        else:
+        job_id = event.snapshot.record.id
+        if event.kind == "progress":
             self._pending[job_id] = event.snapshot
             self._schedule_flush()
-        self._remember(job_id, event)
-
-    def _remember(self, job_id: str, event: JobEvent) -> None:
-        """Only running jobs are kept in mind, so the map stays as small as the slots."""
-        state = event.snapshot.record.state
-        if event.kind != "removed" and state in RUNNING:
-            self._states[job_id] = state
         else:
-            self._states.pop(job_id, None)
+            self._pending.pop(job_id, None)
+            self._publish(event.kind, event.snapshot)
 
     def _schedule_flush(self) -> None:
         if self._flush_call is None:

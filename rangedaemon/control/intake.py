@@ -18,6 +18,14 @@ PATIENCE = 8
 """A body is read to its end, for the sake of a clear answer, up to so many times the bound."""
 
 
+def cut_off(request: Request) -> None:
+    """Close the connection at once, whatever is still to be sent."""
+    channel = request.channel  # of HTTP/1.1, a stream of HTTP/2, or None once it is gone
+    if channel is not None:
+        abort = getattr(channel, "abortConnection", None) or channel.forceAbortClient
+        abort()
+
+
 class ControlRequest(Request):
     """A request whose body never takes more than `MAX_BODY` octets of memory."""
 
@@ -37,4 +45,4 @@ class ControlRequest(Request):
         if not self.overflowed:
             self.content.write(data)
         elif self._arrived > PATIENCE * MAX_BODY:
-            self.channel.loseConnection()
+            cut_off(self)

@@ -24,7 +24,6 @@ from rangedaemon.core.jobs import (
 __all__ = ["JobEvent", "Jobs", "Totals"]
 
 
-
 class Jobs(Protocol):
     """The jobs of this daemon, as control sees them."""
 

@@ -22,7 +22,7 @@ from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from rangedaemon.control.answers import Answer
-from rangedaemon.control.intake import ControlRequest
+from rangedaemon.control.intake import ControlRequest, cut_off
 from rangedaemon.control.problems import (
     MalformedRequest,
     MethodRefused,
@@ -46,7 +46,8 @@ class Incoming:
     request: ControlRequest
 
 
-Handler = Callable[[Incoming], Awaitable[Answer | IResource]]
+Handler = Callable[[Incoming], Awaitable[Answer | IResource | None]]
+"""None: the handler has answered by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Router:
         return cast("IResource", self._app.resource())
 
     def _add(self, name: str, route: Route) -> None:
-        def endpoint(request: ControlRequest, **path: str) -> Deferred[bytes | IResource]:
+        def endpoint(request: ControlRequest, **path: str) -> Deferred[bytes | IResource | None]:
             # A plain function: Klein keeps the Deferred, and `shielded` guards the coroutine.
             return shielded(Deferred.fromCoroutine(_run(route, request, path)))
 
@@ -94,7 +95,9 @@ class Router:
         self._app.route(path, methods=[route.method], endpoint=name)(endpoint)
 
 
-async def _run(route: Route, request: ControlRequest, path: Mapping[str, str]) -> bytes | IResource:
+async def _run(
+    route: Route, request: ControlRequest, path: Mapping[str, str]
+) -> bytes | IResource | None:
     incoming = Incoming(path, query_of(request, route), request.content.read(), request)
     answer = await route.handler(incoming)
     return write_head(request, answer) if isinstance(answer, Answer) else answer
@@ -147,16 +150,16 @@ def shielded(inner: Deferred[T]) -> Deferred[T]:
     return outer
 
 
-def _on_fault(request: ControlRequest, failure: Failure) -> bytes:
+def _on_fault(request: ControlRequest, failure: Failure) -> bytes | None:
     fault = failure.value
     if not isinstance(fault, Fault):
         raise TypeError(fault)
     if fault.status >= 500:
         _log.warn("{method} {path} failed: {fault}", **_told(request), fault=fault.detail)
-    return write_head(request, problem_answer(fault))
+    return _refuse(request, problem_answer(fault))
 
 
-def _on_unrouted(request: ControlRequest, failure: Failure) -> bytes:
+def _on_unrouted(request: ControlRequest, failure: Failure) -> bytes | None:
     fault: Fault
     match failure.value:
         case MethodNotAllowed() as refused:
@@ -166,13 +169,21 @@ def _on_unrouted(request: ControlRequest, failure: Failure) -> bytes:
             fault = UnknownPath("there is nothing at this path")
         case _:
             fault = MalformedRequest("this request cannot be routed")
-    return write_head(request, problem_answer(fault))
+    return _refuse(request, problem_answer(fault))
 
 
-def _on_unforeseen(request: ControlRequest, failure: Failure) -> bytes:
+def _on_unforeseen(request: ControlRequest, failure: Failure) -> bytes | None:
     told = _told(request)
     _log.failure("{method} {path} failed", failure, method=told["method"], path=told["path"])
-    return write_head(request, unforeseen_answer())
+    return _refuse(request, unforeseen_answer())
+
+
+def _refuse(request: ControlRequest, answer: Answer) -> bytes | None:
+    """Say no; where an answer has begun already all that is left is to cut it off."""
+    if request.startedWriting:
+        cut_off(request)
+        return None
+    return write_head(request, answer)
 
 
 def _told(request: ControlRequest) -> dict[str, str]:
@@ -182,7 +193,7 @@ def _told(request: ControlRequest) -> dict[str, str]:
     }
 
 
-_ON_ERROR: Sequence[tuple[type[Exception], Callable[..., bytes]]] = (
+_ON_ERROR: Sequence[tuple[type[Exception], Callable[..., bytes | None]]] = (
     (Fault, _on_fault),
     (HTTPException, _on_unrouted),
     (Exception, _on_unforeseen),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,8 @@ from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
 from rangedaemon.control.sse import EventStream
 from rangedaemon.control.tokens import Keyring
+from rangedaemon.server.answering import Surroundings as FileSurroundings
+from rangedaemon.storage.threads import InThread, inline
 
 
 class ControlSite(Site):
@@ -52,6 +55,8 @@ def build_control_site(
     download_directory: str,
     clock: IReactorTime,
     started_at: float,
+    in_thread: InThread = inline,
+    wall: Callable[[], float] = time.time,
     default_segments: int = 8,
     rate_out: Callable[[], float] = lambda: 0.0,
     allowed_origins: Collection[str] = (),
@@ -62,13 +67,20 @@ def build_control_site(
 
     :param download_directory: absolute; no job writes elsewhere.
     :param started_at: when the daemon started, by *clock*.
+    :param in_thread: where finished files are opened and read.
+    :param wall: seconds since the epoch.
     :param shutdown: begins the clean stop; called after the answer has been sent.
     :param branches: further resources by the first segment of their path (``ui``).
     """
     meters = Meters(registry)
     around = Surroundings(clock, started_at, config_path, rate_out, shutdown, readiness)
     api, stream = build_api(
-        jobs, around, meters, directory=download_directory, segments=default_segments
+        jobs,
+        around,
+        meters,
+        FileSurroundings(clock, in_thread, wall),
+        directory=download_directory,
+        segments=default_segments,
     )
     keyring = Keyring.of(token) if isinstance(token, str) else token
     rules = Rules(keyring, host_names(allowed_hosts), allowed_origins)

@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from rangedaemon.control.answers import json_octets
 from rangedaemon.control.events import EventHub, Numbered
+from rangedaemon.control.intake import cut_off
 from rangedaemon.control.models import StatusObject
 from rangedaemon.control.views import job_object
 
@@ -182,9 +183,7 @@ class Reader:
         """Cut a reader off that does not keep up; it may come back with its last id."""
         if not self._gone:
             self._gone = True
-            channel = self._request.channel  # of HTTP/1.1, or a stream of HTTP/2
-            abort = getattr(channel, "abortConnection", None) or channel.forceAbortClient
-            abort()
+            cut_off(self._request)
 
     def end(self) -> None:
         """End the stream properly: the daemon stops."""

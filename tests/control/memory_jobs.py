@@ -44,8 +44,13 @@ class MemoryJobs:
         return self._put(JobSnapshot(record))
 
     def _put(self, snapshot: JobSnapshot) -> JobSnapshot:
+        old = self.jobs.get(snapshot.record.id)
         self.jobs[snapshot.record.id] = snapshot
-        self.happen("job", snapshot)
+        same = old is not None and (old.record.state, old.record.spec) == (
+            snapshot.record.state,
+            snapshot.record.spec,
+        )
+        self.happen("progress" if same else "job", snapshot)
         return snapshot
 
     def happen(self, kind: str, snapshot: JobSnapshot) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from twisted.web.resource import IResource
-
-from rangedaemon.control.answers import Answer
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routes.jobs import BASE, job_id
-from rangedaemon.control.routing import Incoming, Route
-from rangedaemon.core.jobs import JobState
+from rangedaemon.control.routing import Incoming, Route, set_fields
+from rangedaemon.core.disposition import format_disposition
+from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.errors import StateForbids
+from rangedaemon.server.answering import Surroundings, open_settled, serve_open_file
+from rangedaemon.storage.tree import OpenFile, ServedTree
+
+CONTENT_POLICY = "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"
+"""A downloaded page must not act as a page of ours, which holds the token."""
 
 
 class ContentRoutes:
     """``GET /api/v1/jobs/{id}/content``."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Jobs, files: Surroundings) -> None:
         self._jobs = jobs
+        self._files = files
 
     def table(self) -> list[Route]:
         """The one row."""
@@ -27,9 +31,23 @@ class ContentRoutes:
             )
         ]  # fmt: skip
 
-    async def content(self, incoming: Incoming) -> Answer | IResource:
-        """The file of a finished job."""
-        snapshot = await self._jobs.get(job_id(incoming))
-        if snapshot.record.state is not JobState.COMPLETE:
-            raise StateForbids("the file is not finished yet")
-        raise StateForbids("this daemon does not serve finished files here")
+    async def content(self, incoming: Incoming) -> None:
+        """
+        The file of a finished job.
+
+        :raises StateForbids: it is not finished.
+        :raises NoSuchFile: it is not there any more.
+        """
+        record = (await self._jobs.get(job_id(incoming))).record
+        if record.state is not JobState.COMPLETE or record.filename is None:
+            raise StateForbids(f"the job is {record.state}: its file is not finished")
+        opened = await open_settled(self._files, lambda: open_finished(record))
+        set_fields(incoming.request, {"Content-Security-Policy": CONTENT_POLICY})
+        named = ("Content-Disposition", format_disposition("attachment", opened.name))
+        await serve_open_file(incoming.request, opened, self._files, described=[named])
+
+
+def open_finished(record: JobRecord) -> OpenFile:
+    """Open the finished file of a job; blocking. :raises NoSuchFile: it is gone."""
+    tree = ServedTree(record.spec.directory, hidden_files=True)
+    return tree.open([record.filename or ""])
