@@ -1,0 +1,16 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _temporary_names(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Trial's ``mktemp`` gives names below pytest's directory, not below the checkout."""
+    place = tmp_path_factory.mktemp("trial")
+    numbers = itertools.count()
+    SynchronousTestCase.mktemp = lambda _self: str(place / str(next(numbers)))
