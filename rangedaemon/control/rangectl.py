@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,7 +40,26 @@ NO_COLOR turns colours off. Completion: rangectl completion --help
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
+class OutputClosed(Exception):
+    """Nobody reads what we print any more."""
+
+
+class Commands(click.Group):
+    """The commands; a reader that goes away is no error (click would end with 1)."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """
+        Run the command.
+
+        :raises OutputClosed: in the place of a `BrokenPipeError`.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.option("--url", help="The daemon's address: http://…, https://… or unix:/path.")
 @click.option(
     "--token-file",
@@ -103,7 +123,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CommandFault as fault:
         complain(str(fault))
         return fault.exit_code
-    except BrokenPipeError:
+    except (OutputClosed, BrokenPipeError):
         _forget_output()
         return Exit.OK
     return int(ended or 0)

@@ -38,6 +38,7 @@ _ORDER = {
         ("active", "verifying", "probing", "waiting", "queued", "paused", "failed", "complete")
     )
 }
+_MOVING = frozenset({"probing", "active", "verifying"})
 _MAP_SIGNS = {"done": "█", "active": "▒", "missing": "·"}
 _BAR = 20
 _PIECE = 6
@@ -73,11 +74,16 @@ def _job_row(job: Job) -> list[Text]:
     cells = [
         show_percent(job["received"], job["size"]),
         show_size(job["size"]),
-        show_rate(job["rate"]),
+        show_rate(_rate(job)),
         show_seconds(job["eta_s"]),
         label(job),
     ]
     return [Text(safe(job["id"])), state_text(job), *map(Text, cells)]
+
+
+def _rate(job: Job) -> float:
+    """Octets per second now; the last event of a job that ended still tells of its speed."""
+    return float(job["rate"] or 0) if job["state"] in _MOVING else 0.0
 
 
 def details(job: Job) -> Text:
@@ -183,7 +189,7 @@ def _progress_row(job: Job, now: float) -> list[Text]:
     cells = [
         show_percent(received, size),
         amount,
-        show_rate(job["rate"]),
+        show_rate(_rate(job)),
         show_seconds(job["eta_s"]),
     ]
     return [Text(label(job)), _bar(job, now), *map(Text, cells), state_text(job)]
@@ -209,7 +215,7 @@ def summary(jobs: Sequence[Job]) -> Text:
     """One line about all of them."""
     counts = {state: sum(job["state"] == state for job in jobs) for state in _ORDER}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    rate = sum(job["rate"] or 0 for job in jobs)
+    rate = sum(map(_rate, jobs))
     return Text(f"{told or 'no jobs'}{' · ' + show_rate(rate) if rate else ''}", style="bold")
 
 
