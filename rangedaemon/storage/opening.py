@@ -20,7 +20,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from rangedaemon.errors import JournalLocked, JournalTooNew
-from rangedaemon.storage.schema import APPLICATION_ID
+from rangedaemon.storage.partfile import sync_directory
+from rangedaemon.storage.schema import APPLICATION_ID, create
 from rangedaemon.storage.sqlfaults import damaged, named_faults
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -70,7 +71,7 @@ def open_journal(path: Path, migrations: Path = MIGRATIONS) -> Opened:
         lock = _take_lock(path)
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
             return _open_locked(path, lock, migrations)
         except BaseException:
             os.close(lock)
@@ -134,11 +135,12 @@ def _prepare(connection: Connection, path: Path, migrations: Path) -> bool:
     raw.execute("PRAGMA journal_mode = WAL")
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA journal_size_limit = 16777216")
-    if revision != known[-1]:
-        if revision is not None:
-            back_up(raw, path, revision)
+    if revision is not None and revision != known[-1]:
+        back_up(raw, path, revision)
         _migrate(connection, migrations)
     with connection.begin():
+        if revision is None:
+            create(connection, known[-1])
         _mark(connection, clean=False)
     return was_clean
 
@@ -214,7 +216,7 @@ def back_up(raw: sqlite3.Connection, path: Path, revision: str) -> Path:
         raise
     finally:
         os.close(descriptor)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return target
 
 
@@ -225,17 +227,8 @@ def _free_name(wanted: Path) -> Path:
     return name
 
 
-def _sync_directory(directory: Path) -> None:
-    """A new name is on the disk once its directory is."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _migrate(connection: Connection, migrations: Path) -> None:
-    # Alembic and its template language are needed once in a journal's life.
+    # Some 12 MB of memory that only few starts need.
     from rangedaemon.storage.migrating import upgrade  # noqa: PLC0415
 
     with connection.begin():

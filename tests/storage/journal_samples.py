@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +25,6 @@ from rangedaemon.core.jobs import (
     Verified,
 )
 from rangedaemon.storage.journal import Journal
-from rangedaemon.storage.opening import open_journal
 from rangedaemon.storage.threads import InThread, inline
 
 T = TypeVar("T")
@@ -64,19 +62,6 @@ class JournalTestCase(SynchronousTestCase):
         journal = self.now(Journal.open(self.path, in_thread=in_thread))
         self.addCleanup(lambda: Deferred.fromCoroutine(journal.close()))
         return journal
-
-
-@cache
-def _empty_journal() -> bytes:
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "journal.sqlite"
-        open_journal(path).close()
-        return path.read_bytes()
-
-
-def put_empty_journal(path: Path) -> None:
-    """An empty journal at *path*, quicker than by migrating."""
-    path.write_bytes(_empty_journal())
 
 
 # Whatever a `str` can hold, lone surrogates and NUL too.

@@ -19,7 +19,7 @@ from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.errors import NameTaken, StorageFault, UnknownJob
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.threads import inline
-from tests.storage.journal_samples import JournalTestCase, job, put_empty_journal, records
+from tests.storage.journal_samples import JournalTestCase, job, records
 
 IDS = tuple(f"{number:016x}" for number in range(6))
 NAMES = (None, "debian", "debian\ud800", "")
@@ -131,7 +131,6 @@ class StoreMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """Open the journal for the first time."""
-        put_empty_journal(self.path)
         self.journal = self.now(Journal.open(self.path, in_thread=inline))
 
     @rule()

@@ -25,12 +25,12 @@ from rangedaemon.errors import (
     NotWritable,
 )
 from rangedaemon.storage.journal import Journal
-from rangedaemon.storage.migrating import configuration
+from rangedaemon.storage.migrating import configuration, upgrade
 from rangedaemon.storage.opening import MIGRATIONS, open_journal, revisions
 from rangedaemon.storage.schema import APPLICATION_ID, metadata
 from rangedaemon.storage.sqlfaults import of_system
 from rangedaemon.storage.threads import inline
-from tests.storage.journal_samples import JournalTestCase, job, put_empty_journal
+from tests.storage.journal_samples import JournalTestCase, job
 
 SECOND = """
 from alembic import op
@@ -48,7 +48,7 @@ class OpeningTestCase(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.path.parent.mkdir()
-        put_empty_journal(self.path)
+        open_journal(self.path).close()
 
     def execute(self, statement: str) -> None:
         """Run one statement on the closed journal."""
@@ -91,24 +91,6 @@ class NewJournalTests(JournalTestCase):
         self.assertEqual(pragma("PRAGMA journal_mode").fetchone(), ("wal",))
         self.assertEqual(pragma("PRAGMA synchronous").fetchone(), (2,))
 
-    def test_tables_are_the_schema(self) -> None:
-        """The migrations make just the tables that `schema` describes."""
-        self.now(self.opened().close())
-        engine = create_engine(f"sqlite:///{self.path}")
-        self.addCleanup(engine.dispose)
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
-            self.assertEqual(compare_metadata(context, metadata), [])
-
-    def test_percent_in_path(self) -> None:
-        """A state directory and migrations under a name with ``%`` in it are fine."""
-        migrations = self.directory / "100%s"
-        shutil.copytree(MIGRATIONS, migrations)
-        self.path = self.directory / "50%(x)s" / "journal.sqlite"
-        journal = self.now(Journal.open(self.path, in_thread=inline, migrations=migrations))
-        self.assertEqual(self.now(journal.counts()), {})
-        self.now(journal.close())
-
     def test_empty_file(self) -> None:
         """An empty file, as a crash in the first moment leaves it, becomes a journal."""
         self.path.parent.mkdir()
@@ -125,11 +107,42 @@ class RevisionTests(JournalTestCase):
         by_alembic = [step.revision for step in script.walk_revisions()][::-1]
         self.assertEqual(revisions(MIGRATIONS), by_alembic)
 
+    def test_both_ways_to_the_newest(self) -> None:
+        """A journal that is made new is the one that all migrations lead to, to the letter."""
+        by_migrations = self.directory / "migrated.sqlite"
+        engine = create_engine(f"sqlite:///{by_migrations}")
+        self.addCleanup(engine.dispose)
+        with engine.begin() as connection:
+            upgrade(connection, MIGRATIONS)
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            self.assertEqual(compare_metadata(context, metadata), [])
+        self.now(self.opened().close())
+        self.assertEqual(self.described(by_migrations), self.described(self.path))
+
+    def described(self, path: Path) -> tuple[object, ...]:
+        """All that SQLite says of the structure of a database."""
+        with closing(sqlite3.connect(path)) as connection:
+            made = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name")
+            structure = [(name, sql and " ".join(sql.split())) for name, sql in made]
+            revision = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+            return structure, revision, connection.execute("PRAGMA application_id").fetchone()
+
     def test_application_id(self) -> None:
-        """The first migration marks the file with the id that `schema` names."""
+        """The file says in its header that it is a journal."""
         self.now(self.opened().close())
         header = self.path.read_bytes()[68:72]
         self.assertEqual(int.from_bytes(header, "big"), APPLICATION_ID)
+
+    def test_new_journal_without_alembic(self) -> None:
+        """A start that has nothing to migrate does not load Alembic."""
+        script = (
+            "import sys, pathlib; from rangedaemon.storage.opening import open_journal\n"
+            "open_journal(pathlib.Path(sys.argv[1])).close(); print('alembic' in sys.modules)"
+        )
+        command = [sys.executable, "-c", script, self.path]
+        for _ in ("new", "there already"):
+            said = subprocess.run(command, capture_output=True, text=True, check=True)
+            self.assertEqual(said.stdout, "False\n")
 
 
 class LockTests(OpeningTestCase):
@@ -350,6 +363,16 @@ class MigrationTests(OpeningTestCase):
 
     def test_quiet(self) -> None:
         """A migration logs nothing that a daemon's log would show."""
-        self.path.unlink()
+        self.add_second("pass")
         with self.assertNoLogs("alembic"):
-            open_journal(self.path).close()
+            open_journal(self.path, self.migrations).close()
+        self.assertIn("colour", self.columns(self.path))
+
+    def test_percent_in_path(self) -> None:
+        """A state directory and migrations under a name with ``%`` in it are fine."""
+        self.add_second("pass")
+        odd = self.migrations.rename(self.directory / "100%s")
+        self.path = self.path.parent.rename(self.directory / "50%(x)s") / self.path.name
+        journal = self.now(Journal.open(self.path, in_thread=inline, migrations=odd))
+        self.now(journal.close())
+        self.assertIn("colour", self.columns(self.path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from hypothesis import given
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,6 +26,12 @@ class RoundTripTests(SynchronousTestCase):
     def test_row_has_all_columns(self) -> None:
         """A row names every column of the table but the number that the journal gives."""
         self.assertEqual(set(to_row(job(1))) | {"seq"}, {column.name for column in jobs.columns})
+
+    def test_row_holds_the_whole_record(self) -> None:
+        """A field that is added to the record must find its column, or it would be lost."""
+        copies = {"priority", "name"}
+        names = {field.name for field in fields(JobRecord)}
+        self.assertEqual(names - {"seq"}, set(to_row(job(1))) - copies)
 
     def test_wish_that_came_later(self) -> None:
         """A spec written before a wish was known gets that wish's default."""
