@@ -309,6 +309,8 @@ jobs:
             "checksum: crc32=00000000",
             "filename: a/b",
             "filename: '..'",
+            "directory: /etc",
+            "directory: a/../../b",
             "headers: {Range: bytes=0-}",
             "headers: {'a b': c}",
             'headers: {a: "b\\r\\nc: d"}',
@@ -454,6 +456,11 @@ class DocumentTests(SynchronousTestCase):
         )
         error = self.assertRaises(ConfigError, load, "/", {})
         self.assertIn("cannot be read: Is a directory", str(error))
+
+    def test_paths_are_normal(self) -> None:
+        """``..`` is resolved here, so that what lies below a directory is seen by its name."""
+        config = config_of("downloads: {directory: ../var/./d}")
+        self.assertEqual(str(config.downloads.directory), "/etc/var/d")
 
     def test_relative_to_the_file(self) -> None:
         """Relative paths start at the file's directory, wherever the process is."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from rangedaemon.config.endpoints import Endpoints
 from rangedaemon.config.values import (
     AbsolutePath,
+    Below,
     Checksum,
     Count,
     Fields,
@@ -175,7 +176,7 @@ class Job(Section):
     """Extra request fields; they may hold secrets and are never shown."""
     priority: _Priority = 0
     """Higher runs first."""
-    directory: Text | None = None
+    directory: Below | None = None
     """Below downloads.directory, by default that itself."""
     filename: FileName | None = None
     """The finished file's name; by default what the origin calls it."""

@@ -11,6 +11,7 @@ that stands in the validation context as ``base``.
 from __future__ import annotations
 
 import math
+import os.path
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -170,6 +171,14 @@ Host = Annotated[str, AfterValidator(_host)]
 # -- files --------------------------------------------------------------------------
 
 
+def _below(value: str) -> str:
+    """A directory below another; what that other one is, is not known here."""
+    check_text(value)
+    if not value or value.startswith(("/", "~")) or ".." in re.split(r"[/\\]", value):
+        raise ValueError("expected a relative directory without ..")
+    return value
+
+
 def _base(info: ValidationInfo) -> Path:
     context: dict[str, Path] = info.context or {}
     return context.get("base", Path.cwd())
@@ -181,8 +190,9 @@ def _path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("expected a path")
     if value == "~" or value.startswith("~/"):
-        return Path.home() / value[2:]
-    return _base(info) / value
+        value = str(Path.home() / value[2:])
+    return Path(os.path.normpath(_base(info) / value))
 
 
+Below = Annotated[str, AfterValidator(_below)]
 AbsolutePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]

@@ -7,6 +7,9 @@ from twisted.logger import Logger
 from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobState
 
 
+_NEWS = {"removed": "removed", "changed": "the file changed at the origin"}
+
+
 class JobLog:
     """A listener for `Jobs.subscribe`; remembers the states of unfinished jobs only."""
 
@@ -18,21 +21,20 @@ class JobLog:
     def __call__(self, event: JobEvent) -> None:
         """Write down what is new."""
         record = event.snapshot.record
-        if event.kind != "job":
-            self._states.pop(record.id, None)
-            self._log.info("job {job}: {kind}", job=_called(record), kind=event.kind)
-        elif self._states.get(record.id) is not record.state:
+        if event.kind in _NEWS:
+            self._log.info("job {job}: {news}", job=_called(record), news=_NEWS[event.kind])
+        elif event.kind == "job" and self._states.get(record.id) is not record.state:
             self._states[record.id] = record.state
             self._write(record)
-        if record.state in FINISHED:
+        if event.kind == "removed" or record.state in FINISHED:
             self._states.pop(record.id, None)
 
     def _write(self, record: JobRecord) -> None:
         if record.error is not None:
             code, message = record.error.code, record.error.message
             self._log.warn(
-                "job {job}: {state}, {code}: {message}",
-                job=_called(record), state=record.state.value, code=code, message=message,
+                "job {job}: {state}, {code}: {why}",
+                job=_called(record), state=record.state.value, code=code, why=message,
             )  # fmt: skip
         else:
             self._log.info("job {job}: {state}", job=_called(record), state=record.state.value)
