@@ -124,6 +124,14 @@ class NoRanges(OriginFault):
     retryable = True
 
 
+class Unjoinable(OriginFault):
+    """Answers of one origin that nothing shows to be of one representation."""
+
+    code = "unjoinable"
+    title = "The origin's answers cannot be joined"
+    retryable = True
+
+
 class Missing(OriginFault):
     """404 or 410: the origin has no such file."""
 

@@ -19,6 +19,19 @@ from twisted.internet.task import deferLater
 
 from rangedaemon.client.redirects import origin_of
 
+MOST_TRAITS = 10_000
+"""Hosts whose ways are remembered; the oldest are forgotten first."""
+
+
+@dataclass
+class Traits:
+    """What experience with a host has taught."""
+
+    rung: int = 0
+    """How many rungs of the ladder of conditions were fruitless (`core.conditions`)."""
+    volatile_tags: bool = False
+    """Whether it gives the same octets another entity tag at each request."""
+
 
 @dataclass
 class _Host:
@@ -34,6 +47,13 @@ class Hosts:
         self._clock = clock
         self._limit = connections_per_host
         self._hosts: dict[tuple[str, str, int], _Host] = {}
+        self._traits: dict[tuple[str, str, int], Traits] = {}
+
+    def traits(self, url: str) -> Traits:
+        """What is known of that host's ways; changes are remembered."""
+        if len(self._traits) >= MOST_TRAITS:
+            del self._traits[next(iter(self._traits))]
+        return self._traits.setdefault(origin_of(url), Traits())
 
     def quiet(self, url: str, seconds: float) -> None:
         """Start no request to that host for so many seconds."""

@@ -8,22 +8,22 @@ is always waited for, so that nothing writes to a file that was let go of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rangedaemon.client.chores import beside
+from rangedaemon.client.habits import Habits
 from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
-from rangedaemon.client.swarm import Surroundings, Swarm
+from rangedaemon.client.swarm import Swarm
 from rangedaemon.client.throttle import Throttle
+from rangedaemon.client.verifying import verify
 from rangedaemon.client.workfile import Workfile
-from rangedaemon.core.disposition import filename_from_url, parse_disposition, safe_filename
 from rangedaemon.core.intervals import EMPTY
 from rangedaemon.core.jobs import (
     JobError,
@@ -35,12 +35,11 @@ from rangedaemon.core.jobs import (
     OnChange,
     Remembered,
     SegmentSnapshot,
-    Verified,
 )
+from rangedaemon.core.naming import choose_name
 from rangedaemon.core.plan import Plan
 from rangedaemon.core.rates import RateMeter
 from rangedaemon.core.segments import segments_of
-from rangedaemon.core.throttle import Bucket
 from rangedaemon.core.transfer import Trigger, move
 from rangedaemon.errors import (
     Changed,
@@ -50,32 +49,17 @@ from rangedaemon.errors import (
     PartFileLost,
     StorageFault,
     Throttled,
+    Unjoinable,
 )
-from rangedaemon.storage.ports import JobStore
-from rangedaemon.storage.threads import InThread
 
+T = TypeVar("T")
 TICK_SECONDS = 0.5
-MOST_CHANGES = 3
-"""How often a representation may change under one run before the source is unstable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How jobs behave unless their spec says otherwise."""
-
-    around: Surroundings
-    store: JobStore
-    in_thread: InThread
-    shared: Sequence[Bucket]
-    checkpoint_interval: float
-    """Seconds between two checkpoints of a running job."""
-    min_segment_size: int
-    announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
-    """Called on every event: its kind, and the job after it."""
+MOST_FRUITLESS = 6
+"""How often one run may begin again without an octet gained before it gives up."""
 
 
 class Stopped(Fault):
-    """The job was told to stop; not an error of anybody."""
+    """The job was told to stop; nobody's error."""
 
     code = "stopped"
 
@@ -88,13 +72,13 @@ class Job:
     def __init__(self, record: JobRecord, habits: Habits) -> None:
         self.record = record
         self._habits = habits
-        self._clock = habits.around.clock
-        self._throttle = Throttle(self._clock, record.spec.rate_limit, habits.shared)
+        self._throttle = Throttle(habits.around.clock, record.spec.rate_limit, habits.shared)
         self._meter = RateMeter()
         self._file: Workfile | None = None
         self._swarm: Swarm | None = None
         self._stop_by: Trigger | None = None
         self._network: Deferred[Any] | None = None
+        self._stream_only = False
         self._won = False
         """Whether this run brought an octet."""
 
@@ -107,7 +91,7 @@ class Job:
             self.record,
             Live(
                 received=sink.written.total if sink is not None else None,
-                rate=self._meter.rate(self._clock.seconds()),
+                rate=self._meter.rate(self._habits.around.clock.seconds()),
                 connections=self._swarm.connections if self._swarm is not None else 0,
             ),
         )
@@ -129,7 +113,7 @@ class Job:
         """Take on other wishes while it runs."""
         self._throttle.set_rate(spec.rate_limit)
         if self._swarm is not None and self._swarm.segmented:
-            self._swarm.most = self._most(spec)
+            self._swarm.most = max(1, spec.segments)
             self._swarm.adjust()
         await self._save(spec=spec)
         self._announce("job")
@@ -147,12 +131,12 @@ class Job:
             await self._until_whole()
             await self._verify_and_publish()
         except Stopped:
-            await self._checkpoint_quietly()
+            await self._checkpoint_in_trouble()
             await self._move(self._stop_by or Trigger.INTERRUPT)
         except Fault as fault:
-            await self._checkpoint_quietly()
+            await self._checkpoint_in_trouble()
             await self._after(fault)
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - a bug must end in a state, not in a job that hangs
             self._log.failure("job {id} met something unforeseen", id=self.record.id)
             await self._after(StorageFault("an internal error; the log has its traceback"))
         finally:
@@ -161,49 +145,69 @@ class Job:
     # -- fetching ---------------------------------------------------------------
 
     async def _until_whole(self) -> None:
-        for _ in range(2 * MOST_CHANGES):
+        fruitless, had = 0, self.record.covered.total
+        while fruitless < MOST_FRUITLESS:
             try:
                 return await self._attempt()
             except Changed as fault:
                 await self._begin_again(fault)
-            except NoRanges:
-                await self._save(accepts_ranges=False)
             except PartFileLost as fault:
                 await self._start_over(fault)
-            await self._move_to_probing()
+            except NoRanges:
+                self._stream_only = True
+            except Unjoinable as fault:
+                self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
+            await self._checkpoint_in_trouble()
+            gained = self.record.covered.total > had
+            fruitless, had = 0 if gained else fruitless + 1, self.record.covered.total
+            if self.record.state is not JobState.PROBING:
+                await self._move(Trigger.CHANGED)
         raise Changed("the origin gives another file each time it is asked", url=self._url)
 
     async def _attempt(self) -> None:
-        await self._reopen()
-        opening = await self._cancellable(
-            open_transfer(self._habits.around, self._request, self._known())
-        )
-        await self._settle_file(opening)
-        await self._move(
-            Trigger.ANSWERED,
-            remembered=opening.identity,
-            accepts_ranges=opening.segmented,
-            filename=self._workfile.final.name,
-        )
-        await self._fetch(opening)
+        await self._take_up()
+        if self._is_whole():
+            self._workfile.begin(self.record.covered, self._disk_failed)
+            await self._move(Trigger.ANSWERED)
+        else:
+            opening = await self._cancellable(
+                open_transfer(self._habits.around, self._request, self._known())
+            )
+            await self._settle_file(opening)
+            await self._move(
+                Trigger.ANSWERED,
+                remembered=opening.identity,
+                accepts_ranges=opening.ranges,
+                filename=self._workfile.final.name,
+            )
+            await self._fetch(opening)
         await self._move(Trigger.FETCHED, covered=await self._workfile.sync())
 
-    async def _reopen(self) -> None:
-        """Take up the part file of an earlier run, if it is what the journal says."""
+    def _is_whole(self) -> bool:
+        return self.record.size is not None and self.record.covered.total == self.record.size > 0
+
+    async def _take_up(self) -> None:
+        """Open the part file of an earlier run and hear what it holds."""
         if self._file is not None or self.record.filename is None:
             return
-        self._file = await Workfile.reopen(self._habits.in_thread, self.record)
-        claimed = max((piece.stop for piece in self.record.covered), default=0)
-        if await self._file.size() < claimed:
-            raise PartFileLost(f"{self._file.final.name}.part is shorter than what it held")
+        self._file = await Workfile.reopen(self._habits, self.record)
+        found = await self._file.recover(self.record.covered)
+        if found.covered != self.record.covered:
+            self._log.info(
+                "job {id}: {gained} octets more than claimed were there, {lost} were not",
+                id=self.record.id,
+                gained=found.gained,
+                lost=found.lost,
+            )
+            await self._save(covered=found.covered, refetched=self.record.refetched + found.lost)
 
     async def _settle_file(self, opening: Opening) -> None:
+        """The part file for what *opening* brings, with room for it."""
         try:
             if self._file is None:
-                wanted = Path(self.record.spec.directory) / self._filename(opening)
-                self._file = await Workfile.create(
-                    self._habits.in_thread, wanted, self.record.spec.on_conflict
-                )
+                address = opening.identity.url or self._url
+                name = choose_name(self.record.spec.filename, opening.disposition, address)
+                self._file = await Workfile.create(self._habits, self.record, name)
             if opening.identity.length is not None:
                 await self._file.reserve(opening.identity.length)
         except Fault:
@@ -211,19 +215,14 @@ class Job:
                 opening.reply.drop()
             raise
 
-    def _filename(self, opening: Opening) -> str:
-        wished = self.record.spec.filename
-        offered = parse_disposition(opening.disposition) if opening.disposition else None
-        safe = safe_filename(wished or offered or "")
-        return safe or filename_from_url(opening.identity.url or self._url)
-
     async def _fetch(self, opening: Opening) -> None:
         covered = self.record.covered
         sink = self._workfile.begin(covered, self._disk_failed)
-        plan = Plan(opening.identity.length, covered, smallest=self._habits.min_segment_size)
         if opening.reply is None:
             return
-        claim = plan.open_with(opening.piece) if opening.segmented else plan.take_all()
+        plan = Plan(opening.identity.length, covered, smallest=self._habits.min_segment_size)
+        ranged = opening.reply.answer.status == 206
+        claim = plan.open_with(opening.piece) if ranged else plan.take_all()
         self._swarm = Swarm(
             self._habits.around,
             self._request,
@@ -231,42 +230,39 @@ class Job:
             plan,
             sink,
             self._throttle,
-            most=self._most(self.record.spec) if opening.segmented else 1,
+            most=max(1, self.record.spec.segments) if opening.segmented else 1,
             segmented=opening.segmented,
-            vouched=self.record.spec.checksum is not None,
+            vouched=self._vouched,
         )
-        await self._drive(self._swarm.run(opening.reply, claim, opening.piece))
+        try:
+            await beside(
+                self._habits.around.clock,
+                [(TICK_SECONDS, self._tick), (self._habits.checkpoint_interval, self._checkpoint)],
+                self._chore_failed,
+                self._cancellable(self._swarm.run(opening.reply, claim, opening.piece)),
+            )
+        finally:
+            self._swarm = None
         if opening.identity.length is None:
             await self._save(remembered=replace(opening.identity, length=plan.length))
 
-    async def _drive(self, story: Any) -> None:
-        """Run *story* with the clockwork beside it: rates, silence, checkpoints."""
-        ticking = LoopingCall(self._tick)
-        saving = LoopingCall(lambda: ensureDeferred(self._checkpoint()))
-        ticking.clock = saving.clock = self._clock
-        ticked = ticking.start(TICK_SECONDS, now=False)
-        saved = saving.start(self._habits.checkpoint_interval, now=False)
-        saved.addErrback(self._disk_failed)
-        try:
-            await self._cancellable(story)
-        finally:
-            ticking.stop()
-            await ticked
-            if saving.running:
-                saving.stop()
-            await saved
-            self._swarm = None
-
-    def _tick(self) -> None:
-        if self._swarm is not None and self._file is not None and self._file.sink is not None:
-            self._swarm.tick(TICK_SECONDS)
-            self._meter.note(self._clock.seconds(), self._file.sink.written.total)
-            self._announce("progress")
-
-    def _disk_failed(self, failed: Fault | Failure) -> None:
-        fault = failed.value if isinstance(failed, Failure) else failed
+    async def _tick(self) -> None:
         if self._swarm is not None:
-            self._swarm.stop(fault if isinstance(fault, Fault) else StorageFault(str(fault)))
+            self._swarm.tick(TICK_SECONDS)
+        now = self._habits.around.clock.seconds()
+        if self._meter.note(now, self._workfile.written.total):
+            self._announce("job")
+
+    def _chore_failed(self, failure: Failure) -> None:
+        if isinstance(failure.value, Fault):
+            self._disk_failed(failure.value)
+        else:
+            self._log.failure("job {id}: a chore broke", failure, id=self.record.id)
+            self._disk_failed(StorageFault("an internal error; the log has its traceback"))
+
+    def _disk_failed(self, fault: Fault) -> None:
+        if self._swarm is not None:
+            self._swarm.stop(fault)
 
     async def _checkpoint(self) -> None:
         """Sync, then claim: never the other way round."""
@@ -275,14 +271,10 @@ class Job:
         covered = await self._file.sync()
         if covered != self.record.covered:
             self._won = True
-            await self._save(covered=covered, refetched=self._refetched())
+            again = self._file.sink.take_again()
+            await self._save(covered=covered, refetched=self.record.refetched + again)
 
-    def _refetched(self) -> int:
-        sink = self._file.sink if self._file is not None else None
-        again = sink.take_again() if sink is not None else 0
-        return self.record.refetched + again
-
-    async def _checkpoint_quietly(self) -> None:
+    async def _checkpoint_in_trouble(self) -> None:
         """A last checkpoint where something is wrong already: what can be claimed, is."""
         try:
             if self._file is not None and self._file.sink is not None:
@@ -303,34 +295,33 @@ class Job:
 
     async def _start_over(self, fault: Fault) -> None:
         """Forget every octet and the validator that they belonged to."""
-        lost = max(self.record.covered.total, self._file_octets())
-        error = JobError(fault.code, fault.detail, getattr(fault, "url", None))
+        written = self._file.written.total if self._file is not None else 0
+        lost = max(self.record.covered.total, written)
         await self._let_go(empty=True)
         await self._save(
             covered=EMPTY,
             remembered=Remembered(),
             accepts_ranges=None,
             refetched=self.record.refetched + lost,
-            error=error,
+            error=JobError(fault.code, fault.detail, getattr(fault, "url", None)),
         )
-
-    def _file_octets(self) -> int:
-        sink = self._file.sink if self._file is not None else None
-        return sink.written.total if sink is not None else 0
-
-    async def _move_to_probing(self) -> None:
-        if self.record.state is not JobState.PROBING:
-            await self._move(Trigger.CHANGED)
 
     # -- the end ----------------------------------------------------------------
 
     async def _verify_and_publish(self) -> None:
-        length = self.record.size
+        spec, length = self.record.spec, self.record.size
         if length is None:
             raise StorageFault("the length is still not known")
-        verified, digest = await self._verify(length)
+        try:
+            proof = await verify(self._workfile, spec, length, lambda: self._stop_by is None)
+        except ChecksumMismatch as fault:
+            await self._start_over(fault)
+            raise
+        if proof is None:
+            raise Stopped
         await self._workfile.truncate(length)
-        final = await self._workfile.publish(self.record.spec.on_conflict)
+        final = await self._workfile.publish(spec.on_conflict)
+        verified, digest = proof
         await self._move(
             Trigger.VERIFIED,
             filename=final.name,
@@ -340,45 +331,26 @@ class Job:
             error=None,
             retry_at=None,
         )
-
-    async def _verify(self, length: int) -> tuple[Verified, str | None]:
-        checksum = self.record.spec.checksum
-        if checksum is None:
-            return Verified.LENGTH, None
-        algorithm, _, wanted = checksum.partition("=")
-        got = await self._workfile.digest(
-            algorithm.replace("sha-", "sha"), length, lambda: self._stop_by is None
-        )
-        if got is None:
-            raise Stopped
-        if got.lower() != wanted.lower():
-            await self._start_over(ChecksumMismatch("the octets were thrown away", url=self._url))
-            raise ChecksumMismatch(f"{algorithm} is {got}, {wanted} was promised", url=self._url)
-        return Verified.CHECKSUM, f"{algorithm}={got}"
+        await self._let_go(forget=True)
 
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""
         error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._url)
         attempts = 1 if self._won else self.record.attempts
-        policy = self._habits.around.retry
+        policy, wall = self._habits.around.retry, self._habits.around.wall
         if not fault.retryable or policy.exhausted(attempts):
-            await self._move(Trigger.FAIL, error=error, finished=self._habits.around.wall())
+            await self._move(Trigger.FAIL, error=error, finished=wall())
             return
         asked = fault.retry_after if isinstance(fault, Throttled) else None
         delay = policy.delay(attempts, self._habits.around.random.random(), asked)
-        await self._move(
-            Trigger.POSTPONE,
-            error=error,
-            attempts=attempts,
-            retry_at=self._habits.around.wall() + delay,
-        )
+        await self._move(Trigger.POSTPONE, error=error, attempts=attempts, retry_at=wall() + delay)
 
-    async def _let_go(self, *, empty: bool = False) -> None:
+    async def _let_go(self, *, empty: bool = False, forget: bool = False) -> None:
         file, self._file = self._file, None
         if file is not None:
             if empty:
                 await file.truncate()
-            await file.close()
+            await file.close(forget=forget or empty)
 
     # -- small things -----------------------------------------------------------
 
@@ -391,24 +363,28 @@ class Job:
         return Request(self._url, self.record.spec.headers)
 
     @property
+    def _vouched(self) -> bool:
+        return self.record.spec.checksum is not None
+
+    @property
     def _workfile(self) -> Workfile:
         if self._file is None:
             raise StorageFault("the part file is not open")
         return self._file
 
     def _known(self) -> Known:
-        record = self.record
         return Known(
-            remembered=record.remembered,
-            covered=record.covered,
-            ranges=record.accepts_ranges,
-            vouched=record.spec.checksum is not None,
+            remembered=self.record.remembered,
+            covered=self.record.covered,
+            stream_only=self._stream_only,
+            vouched=self._vouched,
+            read=self._read,
         )
 
-    def _most(self, spec: JobSpec) -> int:
-        return max(1, spec.segments)
+    async def _read(self, offset: int, length: int) -> bytes:
+        return await self._workfile.read(offset, length)
 
-    async def _cancellable(self, story: Any) -> Any:
+    async def _cancellable(self, story: Coroutine[Any, Any, T]) -> T:
         """Await *story*, which `stop` may cut short.
 
         :raises Stopped: it was.
@@ -416,9 +392,10 @@ class Job:
         if self._stop_by is not None:
             story.close()
             raise Stopped
-        self._network = ensureDeferred(story)
+        network: Deferred[T] = ensureDeferred(story)
+        self._network = network
         try:
-            return await self._network
+            return await network
         except CancelledError:
             raise Stopped from None
         finally:

@@ -12,12 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rangedaemon.client.origin import Reply, Request
-from rangedaemon.client.swarm import Surroundings, remembered_of
+from rangedaemon.client.overlap import Read, overlap_agrees
+from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Acceptance, Partial, Unsatisfiable, Whole, judge
+from rangedaemon.core.conditions import ladder
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.plan import OPEN_END
-from rangedaemon.core.validators import Verdict, compare, if_range, is_strong
+from rangedaemon.core.validators import Judgement, Verdict, compare, is_strong
 from rangedaemon.errors import BadResponse, Changed, Fault
 
 FIRST_LEASE = 4 * 1024 * 1024
@@ -26,14 +28,16 @@ FIRST_LEASE = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the journal remembers when an attempt begins."""
+    """What is known when an attempt begins."""
 
     remembered: Remembered
     covered: IntervalSet
-    ranges: bool | None
-    """Whether the origin serves ranges; None: not yet tried."""
+    stream_only: bool
+    """Whether this run has learned that the origin does no ranges."""
     vouched: bool
     """Whether a digest will prove the whole file."""
+    read: Read
+    """Reads octets of the part file: ``read(offset, length)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ class Opening:
     piece: ByteRange | None
     """What the body brings; None: the whole, of a length that is not known."""
     segmented: bool
-    """Whether further ranges may be asked for."""
+    """Whether further ranges may be asked for and joined."""
+    ranges: bool
+    """Whether the origin serves ranges at all."""
     disposition: str | None
 
 
@@ -56,98 +62,149 @@ async def open_transfer(around: Surroundings, request: Request, known: Known) ->
     :raises Changed: the part file belongs to another representation.
     :raises OriginFault: there is no usable answer.
     """
-    asked = None if known.ranges is False else _first_range(known)
     async with around.hosts.slot(request.url):
-        return await _open(around, request, known, asked)
+        if known.stream_only:
+            return await _open_whole(around, request, known, ranges=False)
+        if known.covered:
+            return await _resume(around, request, known)
+        return await _begin(around, request, known)
 
 
-async def _open(
-    around: Surroundings, request: Request, known: Known, asked: ByteRange | None
-) -> Opening:
-    condition = if_range(known.remembered) if known.covered else None
-    reply = await around.origin.get(replace(request, range=asked, if_range=condition))
+async def _ask(
+    around: Surroundings, request: Request, length: int | None
+) -> tuple[Reply, Acceptance]:
+    reply = await around.origin.get(request)
     try:
-        accepted = judge(reply.answer, asked, _length(known), now=around.wall())
-        opening = _decide(reply, accepted, known)
+        return reply, judge(reply.answer, request.range, length, now=around.wall())
     except Fault:
         reply.drop()
         raise
-    if opening is None:  # ranges would do, but nothing could join them safely
+
+
+async def _begin(around: Surroundings, request: Request, known: Known) -> Opening:
+    """Nothing is there yet."""
+    asked = replace(request, range=ByteRange(0, FIRST_LEASE), if_range=None)
+    reply, accepted = await _ask(around, asked, None)
+    answer = reply.answer
+    if isinstance(accepted, Whole):
+        return _stream(around, reply, accepted, ranges=False)
+    if isinstance(accepted, Unsatisfiable) or accepted.length is None:
         reply.drop()
-        return await _open(around, request, replace(known, ranges=False), None)
-    return opening
+        if isinstance(accepted, Unsatisfiable) and accepted.length == 0:
+            identity = around.remembered_of(answer, 0)
+            return Opening(identity, None, None, True, True, answer.disposition)
+        return await _open_whole(around, request, known, ranges=False)
+    identity = around.remembered_of(answer, accepted.length)
+    if is_strong(identity) or known.vouched or accepted.range.stop == accepted.length:
+        return Opening(identity, reply, accepted.range, True, True, answer.disposition)
+    reply.drop()  # ranges would do, but no validator could join them
+    return await _open_whole(around, request, known, ranges=True)
 
 
-def _length(known: Known) -> int | None:
-    return known.remembered.length if known.covered else None
+async def _open_whole(
+    around: Surroundings, request: Request, known: Known, *, ranges: bool
+) -> Opening:
+    """One stream from the first octet on; what is covered stays where it is vouched for."""
+    reply, accepted = await _ask(around, replace(request, range=None, if_range=None), None)
+    if not isinstance(accepted, Whole):
+        reply.drop()
+        raise BadResponse(f"{reply.answer.status} to a plain request", url=reply.answer.url)
+    if known.covered:
+        _insist_on_same(around, reply, accepted, known)
+    return _stream(around, reply, accepted, ranges=ranges)
 
 
-def _first_range(known: Known) -> ByteRange:
-    if not known.covered:
-        return ByteRange(0, FIRST_LEASE)
-    end = known.remembered.length
-    hole = next(iter(known.covered.gaps(ByteRange(0, OPEN_END if end is None else end))))
+def _insist_on_same(around: Surroundings, reply: Reply, accepted: Whole, known: Known) -> None:
+    seen = around.remembered_of(reply.answer, accepted.length)
+    judgement = compare(known.remembered, seen)
+    if judgement.verdict is not Verdict.SAME:
+        reply.drop()
+        raise Changed(judgement.reason, url=reply.answer.url)
+
+
+def _stream(around: Surroundings, reply: Reply, accepted: Whole, *, ranges: bool) -> Opening:
+    length = accepted.length
+    identity = around.remembered_of(reply.answer, length)
+    piece = None if length is None else ByteRange(0, length)
+    return Opening(identity, reply, piece, False, ranges, reply.answer.disposition)
+
+
+async def _resume(around: Surroundings, request: Request, known: Known) -> Opening:
+    """A part is there: ask for its first hole, on the highest rung that the host honours."""
+    traits = around.hosts.traits(request.url)
+    rungs = ladder(known.remembered)
+    asked = replace(request, range=_hole(known))
+    length = known.remembered.length
+    for number in range(min(traits.rung, len(rungs) - 1), len(rungs)):
+        reply, accepted = await _ask(around, replace(asked, if_range=rungs[number]), length)
+        if isinstance(accepted, Partial):
+            traits.rung = number
+            return await _join(around, request, known, reply, accepted)
+        reply.drop()
+        _refuse_other(around, reply, accepted, known)
+    return await _open_whole(around, request, known, ranges=False)
+
+
+def _hole(known: Known) -> ByteRange:
+    """The first missing octets; all of the first hole where one stream must do."""
+    end = OPEN_END if known.remembered.length is None else known.remembered.length
+    hole = next(iter(known.covered.gaps(ByteRange(0, end))))
+    if not (is_strong(known.remembered) or known.vouched):
+        return hole
     return ByteRange(hole.start, min(hole.stop, hole.start + FIRST_LEASE))
 
 
-def _decide(reply: Reply, accepted: Acceptance, known: Known) -> Opening | None:
-    if isinstance(accepted, Unsatisfiable):
-        return _decide_unsatisfiable(reply, accepted, known)
-    if isinstance(accepted, Whole):
-        return _decide_whole(reply, accepted, known)
-    return _decide_partial(reply, accepted, known)
+def _refuse_other(
+    around: Surroundings, reply: Reply, accepted: Whole | Unsatisfiable, known: Known
+) -> None:
+    """:raises Changed: no range came, and the answer tells that there is another file now."""
+    seen = around.remembered_of(reply.answer, accepted.length)
+    judgement = compare(known.remembered, seen)
+    if judgement.verdict is Verdict.CHANGED:
+        raise Changed(judgement.reason, url=reply.answer.url)
+    if isinstance(accepted, Unsatisfiable) and accepted.length is not None:
+        raise BadResponse("416 to a range that exists", url=reply.answer.url)
 
 
-def _decide_unsatisfiable(reply: Reply, accepted: Unsatisfiable, known: Known) -> Opening:
+async def _join(
+    around: Surroundings, request: Request, known: Known, reply: Reply, accepted: Partial
+) -> Opening:
+    """Go on behind what is there, if it is the same."""
     answer = reply.answer
-    if not known.covered and accepted.length == 0:
-        reply.drop()
-        return Opening(remembered_of(answer, 0), None, None, True, answer.disposition)
-    if known.covered and accepted.length != known.remembered.length:
-        raise Changed(
-            f"the length was {known.remembered.length}, now it is {accepted.length}", url=answer.url
-        )
-    raise BadResponse("416 to a range that exists", url=answer.url)
-
-
-def _decide_whole(reply: Reply, accepted: Whole, known: Known) -> Opening:
-    """A 200: every octet comes, from the first on.
-
-    What the part file holds stays only where the validator vouches for it; else the
-    new octets take its place.
-    """
-    answer = reply.answer
-    identity = remembered_of(answer, accepted.length)
-    if known.covered:
-        judgement = compare(known.remembered, identity)
-        if judgement.verdict is not Verdict.SAME:
-            raise Changed(judgement.reason, url=answer.url)
-    piece = None if accepted.length is None else ByteRange(0, accepted.length)
-    return Opening(identity, reply, piece, False, answer.disposition)
-
-
-def _decide_partial(reply: Reply, accepted: Partial, known: Known) -> Opening | None:
-    answer = reply.answer
-    length = accepted.length if accepted.length is not None else _length(known)
+    length = accepted.length if accepted.length is not None else known.remembered.length
     if length is None:
+        reply.drop()
         raise BadResponse("206 without the complete length", url=answer.url)
-    identity = remembered_of(answer, length)
-    if known.covered:
-        judgement = compare(known.remembered, identity)
-        passes = judgement.verdict is Verdict.CANNOT_TELL and known.vouched
-        if judgement.verdict is not Verdict.SAME and not passes:
-            raise Changed(judgement.reason, url=answer.url)
-        identity = _completed(identity, known.remembered)
-    whole_already = accepted.range == ByteRange(0, length)
-    if not (is_strong(identity) or known.vouched or whole_already):
-        return None
-    return Opening(identity, reply, accepted.range, True, answer.disposition)
+    seen = around.remembered_of(answer, length)
+    judgement = compare(known.remembered, seen)
+    try:
+        await _prove(around, request, known, judgement, length)
+    except Fault:
+        reply.drop()
+        raise
+    identity = _completed(seen, known.remembered)
+    joinable = is_strong(identity) or known.vouched
+    return Opening(identity, reply, accepted.range, joinable, True, answer.disposition)
+
+
+async def _prove(
+    around: Surroundings, request: Request, known: Known, judgement: Judgement, length: int
+) -> None:
+    """:raises Changed: it is not, or cannot be shown to be, the same."""
+    if judgement.verdict is Verdict.SAME or (
+        judgement.verdict is Verdict.CANNOT_TELL and known.vouched
+    ):
+        return
+    if judgement.verdict is Verdict.CHANGED:
+        raise Changed(judgement.reason, url=request.url)
+    if not await overlap_agrees(around, request, length, known.covered, known.read):
+        raise Changed(f"{judgement.reason}, and its octets are others", url=request.url)
 
 
 def _completed(seen: Remembered, remembered: Remembered) -> Remembered:
-    """A 206 to If-Range may leave fields out (RFC 9110 15.3.7): ours fill the gaps."""
+    """A 206 to If-Range may leave the date out (RFC 9110 15.3.7): ours fills the gap."""
     return Remembered(
-        etag=seen.etag or remembered.etag,
+        etag=seen.etag,
         last_modified=seen.last_modified or remembered.last_modified,
         date=remembered.date if seen.last_modified is None else seen.date,
         length=seen.length,

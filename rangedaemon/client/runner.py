@@ -16,8 +16,9 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureD
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from rangedaemon.client.job import Habits, Job
-from rangedaemon.client.workfile import discard_files
+from rangedaemon.client.habits import Habits
+from rangedaemon.client.job import Job
+from rangedaemon.client.workfile import forget_files
 from rangedaemon.core.jobs import (
     RUNNING,
     JobChange,
@@ -215,8 +216,7 @@ class Runner(Service):
             if running:
                 await self._halt(running, Move.PAUSE)
             record = await self._record(job_id)
-            if delete_files:
-                await discard_files(self._habits.in_thread, record)
+            await forget_files(self._habits, record, delete=delete_files)
             await self._store.delete(job_id)
         self._announce("removed", JobSnapshot(record))
         self._look()

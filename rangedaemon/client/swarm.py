@@ -9,53 +9,32 @@ worker is borne while others go on; of the last one it is the attempt's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from random import Random
+from dataclasses import replace
 
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.intake import Intake
-from rangedaemon.client.origin import Origin, Reply, Request
+from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.sink import Sink
+from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.client.throttle import Throttle
-from rangedaemon.core.acceptance import Answer, Partial, judge
+from rangedaemon.core.acceptance import Answer, Partial, Unsatisfiable, Whole, judge
+from rangedaemon.core.conditions import condition
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.plan import Claim, Plan
-from rangedaemon.core.retry import RetryPolicy
-from rangedaemon.core.validators import Verdict, compare, if_range
-from rangedaemon.errors import Changed, Fault, NoRanges, OriginFault, Throttled, TimedOut
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every transfer of this daemon shares."""
-
-    origin: Origin
-    clock: IReactorTime
-    hosts: Hosts
-    retry: RetryPolicy
-    random: Random
-    wall: Callable[[], float]
-    """Seconds since the epoch."""
-    stall_timeout: float
-    """Seconds of silence after which a connection is given up."""
-
-
-def remembered_of(answer: Answer, length: int | None) -> Remembered:
-    """What an answer says of its representation."""
-    return Remembered(
-        etag=answer.etag,
-        last_modified=answer.last_modified,
-        date=answer.date,
-        length=length,
-        url=answer.url,
-    )
+from rangedaemon.core.validators import Judgement, Verdict, compare
+from rangedaemon.errors import (
+    Changed,
+    Fault,
+    NoRanges,
+    OriginFault,
+    Throttled,
+    TimedOut,
+    Unjoinable,
+)
 
 
 class Swarm:
@@ -171,7 +150,7 @@ class Swarm:
 
     @staticmethod
     def _fatal(fault: OriginFault) -> bool:
-        return isinstance(fault, Changed | NoRanges)
+        return isinstance(fault, Changed | NoRanges | Unjoinable)
 
     def _called_off(self) -> None:
         self._closed = True
@@ -228,7 +207,7 @@ class Swarm:
     async def _ask(self, claim: Claim) -> tuple[Reply, ByteRange]:
         asked = claim.remainder
         reply = await self._around.origin.get(
-            replace(self._request, range=asked, if_range=if_range(self._identity))
+            replace(self._request, range=asked, if_range=self._condition())
         )
         try:
             return reply, self._judge(reply.answer, asked)
@@ -240,18 +219,32 @@ class Swarm:
         length = self._plan.length
         accepted = judge(answer, asked, length, now=self._around.wall())
         if not isinstance(accepted, Partial):
-            seen = remembered_of(answer, getattr(accepted, "length", None))
-            judgement = compare(self._identity, seen)
-            if judgement.verdict is Verdict.CHANGED:
-                raise Changed(judgement.reason, url=answer.url)
-            raise NoRanges(f"{answer.status} in answer to a range", url=answer.url)
-        judgement = compare(self._identity, remembered_of(answer, accepted.length))
-        if judgement.verdict is not Verdict.SAME and not self._may_pass(judgement.verdict):
-            raise Changed(judgement.reason, url=answer.url)
+            raise self._without_range(answer, accepted)
+        judgement = compare(self._identity, self._around.remembered_of(answer, accepted.length))
+        self._insist(judgement, answer)
         return accepted.range
 
-    def _may_pass(self, verdict: Verdict) -> bool:
-        return self._vouched and verdict is Verdict.CANNOT_TELL
+    def _without_range(self, answer: Answer, accepted: Whole | Unsatisfiable) -> OriginFault:
+        """What it means that a range was asked for and none came."""
+        judgement = compare(self._identity, self._around.remembered_of(answer, accepted.length))
+        if judgement.verdict is Verdict.CHANGED:
+            return Changed(judgement.reason, url=answer.url)
+        if self._condition() is not None:
+            self._around.hosts.traits(self._request.url).rung += 1
+            return Unjoinable("the host does not honour this If-Range", url=answer.url)
+        return NoRanges(f"{answer.status} in answer to a range", url=answer.url)
+
+    def _insist(self, judgement: Judgement, answer: Answer) -> None:
+        """:raises Changed, Unjoinable: the octets must not be joined to the others."""
+        if judgement.verdict is Verdict.CHANGED:
+            raise Changed(judgement.reason, url=answer.url)
+        if judgement.verdict is Verdict.CANNOT_TELL and not self._vouched:
+            if answer.etag is not None and answer.etag != self._identity.etag:
+                self._around.hosts.traits(answer.url).volatile_tags = True
+            raise Unjoinable(judgement.reason, url=answer.url)
+
+    def _condition(self) -> str | None:
+        return condition(self._identity, self._around.hosts.traits(self._request.url).rung)
 
     async def _take_in(self, claim: Claim, reply: Reply, piece: ByteRange | None) -> None:
         if piece is not None:

@@ -2,7 +2,7 @@
 A job's part file as its story sees it: opened, checkpointed, checked, published.
 
 The rule of the checkpoint lives here: first the data is synced, then the octets
-that were written *before* the sync began are claimed in the journal.
+that were written *before* the sync began may be claimed in the journal.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from rangedaemon.client.habits import Habits
 from rangedaemon.client.sink import Sink
-from rangedaemon.core.intervals import IntervalSet
+from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
 from rangedaemon.errors import Fault
-from rangedaemon.storage.partfile import PartFile, claim_name, discard, part_path, publish
-from rangedaemon.storage.threads import InThread
+from rangedaemon.storage.extentlog import log_path, remove_log
+from rangedaemon.storage.ledger import LedgeredFile, Recovered
+from rangedaemon.storage.partfile import discard, part_path, publish
 
 HASH_STEP = 16 * 1024 * 1024
 """Octets hashed in one go in a thread; between two the job may be stopped."""
@@ -26,57 +28,75 @@ HASH_BLOCK = 1024 * 1024
 class Workfile:
     """The part file of one running job."""
 
-    def __init__(self, part: PartFile, final: Path, in_thread: InThread) -> None:
+    def __init__(self, file: LedgeredFile, final: Path, habits: Habits) -> None:
         self.final = final
-        self._part = part
-        self._in_thread = in_thread
         self.sink: Sink | None = None
+        self._file = file
+        self._in_thread = habits.in_thread
 
     @classmethod
-    async def create(cls, in_thread: InThread, wanted: Path, on_conflict: OnConflict) -> Workfile:
-        """A new part file beside *wanted*, or beside another name where that is taken.
+    async def create(cls, habits: Habits, record: JobRecord, name: str) -> Workfile:
+        """A new part file for *name*, or for another name where that is taken.
 
         :raises NameTaken, NoSpace, NotWritable, StorageFault: there can be none.
         """
-        final, part = await in_thread(claim_name, wanted, on_conflict)
-        return cls(part, final, in_thread)
+        final, file = await habits.in_thread(
+            LedgeredFile.create,
+            habits.state_dir,
+            record.id,
+            record.changes,
+            Path(record.spec.directory) / name,
+            record.spec.on_conflict,
+        )
+        return cls(file, final, habits)
 
     @classmethod
-    async def reopen(cls, in_thread: InThread, record: JobRecord) -> Workfile:
+    async def reopen(cls, habits: Habits, record: JobRecord) -> Workfile:
         """The part file that *record* speaks of.
 
-        :raises PartFileLost: it is gone, or shorter than what was claimed.
+        :raises PartFileLost: it is gone, or somebody else's.
         """
         final = final_path(record)
-        part = await in_thread(PartFile.reopen, part_path(final))
-        return cls(part, final, in_thread)
+        file = await habits.in_thread(
+            LedgeredFile.reopen, habits.state_dir, record.id, record.changes, final
+        )
+        return cls(file, final, habits)
 
-    async def size(self) -> int:
-        """Octets from its start to its end."""
-        return await self._in_thread(lambda: self._part.size)
+    async def recover(self, claimed: IntervalSet) -> Recovered:
+        """What it holds by the testimony of its own octets."""
+        return await self._in_thread(self._file.recover, claimed)
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Octets from the disk, fewer where it ends before."""
+        return await self._in_thread(self._file.part.read, offset, length)
 
     async def reserve(self, length: int) -> None:
         """:raises NoSpace: *length* octets would not fit on the disk."""
-        await self._in_thread(self._part.reserve, length)
+        await self._in_thread(self._file.part.reserve, length)
 
     def begin(self, covered: IntervalSet, on_fault: Callable[[Fault], None]) -> Sink:
         """The sink for a new attempt; *covered* is there already."""
-        self.sink = Sink(self._part, self._in_thread, covered, on_fault)
+        self.sink = Sink(self._file, self._in_thread, covered, on_fault)
         return self.sink
+
+    @property
+    def written(self) -> IntervalSet:
+        """What the present attempt has covered."""
+        return self.sink.written if self.sink is not None else EMPTY
 
     async def sync(self) -> IntervalSet:
         """Sync; the octets that may be claimed now."""
-        written = self.sink.written if self.sink is not None else IntervalSet()
-        await self._in_thread(self._part.sync)
+        written = self.written
+        await self._in_thread(self._file.sync)
         return written
 
     async def truncate(self, length: int = 0) -> None:
         """Cut to *length* octets."""
-        await self._in_thread(self._part.truncate, length)
+        await self._in_thread(self._file.part.truncate, length)
 
     async def digest(self, algorithm: str, length: int, go_on: Callable[[], bool]) -> str | None:
         """The hex digest of the first *length* octets, None where *go_on* said no."""
-        state = hashlib.new(algorithm)
+        state = hashlib.new(algorithm, usedforsecurity=False)
         for start in range(0, length, HASH_STEP):
             if not go_on():
                 return None
@@ -85,19 +105,22 @@ class Workfile:
 
     def _hash(self, state: hashlib._Hash, start: int, stop: int) -> None:
         for offset in range(start, stop, HASH_BLOCK):
-            state.update(self._part.read(offset, min(HASH_BLOCK, stop - offset)))
+            state.update(self._file.part.read(offset, min(HASH_BLOCK, stop - offset)))
 
     async def publish(self, on_conflict: OnConflict) -> Path:
         """Sync it and give it its final name; which name that is."""
-        await self._in_thread(self._part.sync)
-        self.final = await self._in_thread(publish, self._part.path, self.final, on_conflict)
+        part = self._file.part
+        await self._in_thread(part.sync)
+        self.final = await self._in_thread(publish, part.path, self.final, on_conflict)
         return self.final
 
-    async def close(self) -> None:
-        """Let go of the file when no write is under way any more."""
+    async def close(self, *, forget: bool = False) -> None:
+        """Let go when no write is under way; with *forget* the log goes for good."""
         if self.sink is not None:
             await self.sink.settled()
-        await self._in_thread(self._part.close)
+        await self._in_thread(self._file.close)
+        if forget:
+            await self._in_thread(self._file.forget)
 
 
 def final_path(record: JobRecord) -> Path:
@@ -110,9 +133,10 @@ def final_path(record: JobRecord) -> Path:
     return Path(record.spec.directory) / record.filename
 
 
-async def discard_files(in_thread: InThread, record: JobRecord) -> None:
-    """Remove what a job left on the disk, its finished file included."""
-    if record.filename is not None:
+async def forget_files(habits: Habits, record: JobRecord, *, delete: bool) -> None:
+    """Remove the log of a job that is forgotten, and with *delete* what it fetched."""
+    await habits.in_thread(remove_log, log_path(habits.state_dir, record.id))
+    if delete and record.filename is not None:
         final = final_path(record)
-        own = [final] if record.finished is not None and record.error is None else []
-        await in_thread(discard, part_path(final), *own)
+        own = [final] if record.verified is not None else []
+        await habits.in_thread(discard, part_path(final), *own)

@@ -18,13 +18,18 @@ class RateMeter:
         self._window = window
         self._marks: deque[tuple[float, int]] = deque()
 
-    def note(self, now: float, total: int) -> None:
-        """At *now* the running total was *total* octets; one that shrank begins anew."""
+    def note(self, now: float, total: int) -> bool:
+        """At *now* the running total was *total* octets; whether a whole second has begun.
+
+        A total that shrank begins a new count.
+        """
         if self._marks and total < self._marks[-1][1]:
             self._marks.clear()
+        new_second = not self._marks or int(now) != int(self._marks[-1][0])
         self._marks.append((now, total))
         while len(self._marks) > 2 and self._marks[1][0] <= now - self._window:
             self._marks.popleft()
+        return new_second
 
     def rate(self, now: float) -> float:
         """Octets per second over the window; 0 where nothing was noted lately."""

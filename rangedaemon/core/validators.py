@@ -57,13 +57,6 @@ def is_strong(remembered: Remembered) -> bool:
     return strong_etag(remembered) is not None or strong_date(remembered)
 
 
-def if_range(remembered: Remembered) -> str | None:
-    """The If-Range value to send: the strong tag, else the strong date, else none."""
-    if strong_etag(remembered) is not None:
-        return remembered.etag
-    return remembered.last_modified if strong_date(remembered) else None
-
-
 def compare(remembered: Remembered, seen: Remembered) -> Judgement:
     """Whether *seen* is the representation *remembered*.
 

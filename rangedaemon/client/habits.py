@@ -1,0 +1,31 @@
+"""How jobs behave unless their spec says otherwise, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rangedaemon.client.surroundings import Surroundings
+from rangedaemon.core.jobs import JobSnapshot
+from rangedaemon.core.throttle import Bucket
+from rangedaemon.storage.ports import JobStore
+from rangedaemon.storage.threads import InThread
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """The same for all jobs of a daemon."""
+
+    around: Surroundings
+    store: JobStore
+    in_thread: InThread
+    shared: Sequence[Bucket]
+    """Rate limits that all jobs are under together."""
+    checkpoint_interval: float
+    """Seconds between two checkpoints of a running job."""
+    min_segment_size: int
+    state_dir: Path
+    """Where the extent logs are."""
+    announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
+    """Called on every event: its kind, and the job after it."""

@@ -1,0 +1,100 @@
+"""
+Proving by octets what validators cannot tell: fetch a little again, compare with the disk.
+
+A sample counts only where its answer is as good as any other: the exact range of a
+representation of the same length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from rangedaemon.client.origin import Reply, Request
+from rangedaemon.client.surroundings import Surroundings
+from rangedaemon.core.acceptance import Partial, judge
+from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.core.overlap import sample_ranges
+from rangedaemon.errors import BadResponse, Fault, TimedOut, Unreachable
+
+Read = Callable[[int, int], Awaitable[bytes]]
+
+
+class Collector(Protocol):
+    """Takes a body of at most *most* octets into memory."""
+
+    def __init__(self, most: int, url: str) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._most = most
+        self._url = url
+        self._blocks: list[bytes] = []
+        self._count = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take octets; too many end it."""
+        self._blocks.append(data)
+        self._count += len(data)
+        if self._count > self._most and not self.done.called:
+            self._stop()
+            self.done.errback(BadResponse("more octets than promised", url=self._url))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
+        """The body has ended."""
+        if self.done.called:
+            return
+        if self._count == self._most:
+            self.done.callback(b"".join(self._blocks))
+        else:
+            self.done.errback(Unreachable("the connection ended early", url=self._url))
+
+    def _stop(self) -> None:
+        if self.transport is not None:
+            self.transport.stopProducing()  # type: ignore[attr-defined]
+
+
+async def collect(around: Surroundings, reply: Reply, length: int) -> bytes:
+    """The body of *reply*, exactly *length* octets.
+
+    :raises OriginFault: it has another length, or does not come in time.
+    """
+    collector = Collector(length, reply.answer.url)
+    reply.deliver(collector)
+    collector.done.addTimeout(around.stall_timeout, around.clock, _silence)
+    return await collector.done
+
+
+def _silence(_value: object, seconds: float) -> Failure:
+    raise TimedOut(f"a sample of a few octets took more than {seconds:g} s")
+
+
+async def overlap_agrees(
+    around: Surroundings, request: Request, length: int, covered: IntervalSet, read: Read
+) -> bool:
+    """Whether samples of what is on the disk are what the origin sends now.
+
+    :raises OriginFault: a sample could not be had.
+    """
+    for piece in sample_ranges(covered, around.random):
+        if await _fetch(around, request, length, piece) != await read(piece.start, len(piece)):
+            return False
+    return True
+
+
+async def _fetch(
+    around: Surroundings, request: Request, length: int, piece: ByteRange
+) -> bytes | None:
+    """The origin's octets of *piece*; None where it has them of no such representation."""
+    reply = await around.origin.get(replace(request, range=piece, if_range=None))
+    try:
+        accepted = judge(reply.answer, piece, length, now=around.wall())
+    except Fault:
+        reply.drop()
+        raise
+    if not isinstance(accepted, Partial) or accepted.range != piece:
+        reply.drop()
+        return None
+    return await collect(around, reply, len(piece))

@@ -1,0 +1,44 @@
+"""What every transfer of this daemon shares, and how it remembers what an answer said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from twisted.internet.interfaces import IReactorTime
+
+from rangedaemon.client.hosts import Hosts
+from rangedaemon.client.origin import Origin
+from rangedaemon.core.acceptance import Answer
+from rangedaemon.core.jobs import Remembered
+from rangedaemon.core.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The network, the time, chance and the rules."""
+
+    origin: Origin
+    clock: IReactorTime
+    hosts: Hosts
+    retry: RetryPolicy
+    random: Random
+    wall: Callable[[], float]
+    """Seconds since the epoch."""
+    stall_timeout: float
+    """Seconds of silence after which a connection is given up."""
+
+    def remembered_of(self, answer: Answer, length: int | None) -> Remembered:
+        """What *answer* says of its representation.
+
+        A host that gives the same octets another tag at each request has no tag.
+        """
+        volatile = self.hosts.traits(answer.url).volatile_tags
+        return Remembered(
+            etag=None if volatile else answer.etag,
+            last_modified=answer.last_modified,
+            date=answer.date,
+            length=length,
+            url=answer.url,
+        )

@@ -1,0 +1,98 @@
+"""
+A part file and the log of what was written to it, as one thing.
+
+Every write is hashed and logged after it returned.  When a job comes back, the log
+proves octets that no checkpoint has claimed yet (a kill loses nothing that reached
+the page cache), and finds claimed ones that somebody has changed since.
+Everything blocks and is called off the reactor thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.core.jobs import OnConflict
+from rangedaemon.storage.extentlog import ExtentLog, log_path
+from rangedaemon.storage.extents import verify_extents
+from rangedaemon.storage.partfile import PartFile, claim_name, part_path
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a part file that was left holds."""
+
+    covered: IntervalSet
+    """Octets that are there: proved, or claimed and not disproved."""
+    gained: int
+    """How many of them no checkpoint had claimed."""
+    lost: int
+    """How many claimed octets are gone or are not what was written."""
+
+
+class LedgeredFile:
+    """An open part file with its log."""
+
+    def __init__(self, part: PartFile, log: ExtentLog) -> None:
+        self.part = part
+        self._log = log
+
+    @classmethod
+    def create(
+        cls, state_dir: Path, job_id: str, generation: int, wanted: Path, on_conflict: OnConflict
+    ) -> tuple[Path, LedgeredFile]:
+        """Settle the final name; a new part file beside it, with an empty log.
+
+        :raises NameTaken, NoSpace, NotWritable, StorageFault: there can be none.
+        """
+        final, part = claim_name(wanted, on_conflict)
+        return final, cls._with_log(part, state_dir, job_id, generation)
+
+    @classmethod
+    def reopen(cls, state_dir: Path, job_id: str, generation: int, final: Path) -> LedgeredFile:
+        """What an earlier run left.
+
+        :raises PartFileLost: it is gone, or somebody else's.
+        """
+        return cls._with_log(PartFile.reopen(part_path(final)), state_dir, job_id, generation)
+
+    @classmethod
+    def _with_log(
+        cls, part: PartFile, state_dir: Path, job_id: str, generation: int
+    ) -> LedgeredFile:
+        try:
+            log = ExtentLog.open(log_path(state_dir, job_id), job_id, generation)
+        except BaseException:
+            part.close()
+            raise
+        return cls(part, log)
+
+    def recover(self, claimed: IntervalSet) -> Recovered:
+        """Compare what is on the disk with the log; *claimed* is what the journal says."""
+        good, bad = verify_extents(self.part.read, self._log.load())
+        gone = claimed - IntervalSet([ByteRange(0, self.part.size)])
+        kept = claimed - bad - gone
+        covered = kept | good
+        return Recovered(covered, covered.total - kept.total, claimed.total - kept.total)
+
+    def write(self, offset: int, blocks: Sequence[bytes]) -> int:
+        """Put *blocks* at *offset*, then log them; how many octets that was."""
+        count = self.part.write(offset, blocks)
+        self._log.wrote(offset, blocks)
+        return count
+
+    def sync(self) -> None:
+        """Return when everything written, and its log, is on the disk."""
+        self.part.sync()
+        self._log.sync()
+
+    def close(self) -> None:
+        """Let go of both; the files stay."""
+        self.part.close()
+        self._log.close()
+
+    def forget(self) -> None:
+        """Remove the log: the file is published, or begins again from nothing."""
+        self._log.remove()
