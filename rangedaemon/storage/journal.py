@@ -92,8 +92,8 @@ class Journal(JobStore):
         self._closed = True
         try:
             await settled
-        finally:
             await self._in_thread(self._opened.close)
+        finally:
             if self._own_pool is not None:
                 self._own_pool.stop()
 
@@ -166,7 +166,7 @@ class Journal(JobStore):
         try:
             return await self._in_thread(commit_together, self._opened, works)
         except Exception:  # noqa: BLE001 - handed on: it is each caller's answer
-            return [_failure()] * len(batch)
+            return [Failure()] * len(batch)
 
 
 def commit_together(opened: Opened, works: Sequence[Work]) -> list[Any]:
@@ -192,7 +192,7 @@ def _attempt(connection: Connection, work: Work) -> Any:
     except DBAPIError:
         raise
     except Exception:  # noqa: BLE001 - handed on: it is the caller's answer
-        return _failure()
+        return Failure()
 
 
 def _alone(opened: Opened, work: Work) -> Any:
@@ -200,12 +200,8 @@ def _alone(opened: Opened, work: Work) -> Any:
         with named_faults(opened.path), opened.connection.begin():
             return work(opened.connection)
     except Exception:  # noqa: BLE001 - handed on: it is the caller's answer
-        return _failure()
+        return Failure()
 
 
 def _nothing(_connection: Connection) -> None:
     """Do nothing, when its turn has come."""
-
-
-def _failure() -> Any:
-    return Failure()  # type: ignore[no-untyped-call]

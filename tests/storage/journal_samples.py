@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Coroutine
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ from rangedaemon.core.jobs import (
     Verified,
 )
 from rangedaemon.storage.journal import Journal
+from rangedaemon.storage.opening import open_journal
 from rangedaemon.storage.threads import InThread, inline
 
 T = TypeVar("T")
@@ -62,6 +65,35 @@ class JournalTestCase(SynchronousTestCase):
         journal = self.now(Journal.open(self.path, in_thread=in_thread))
         self.addCleanup(lambda: Deferred.fromCoroutine(journal.close()))
         return journal
+
+
+class OpeningTestCase(JournalTestCase):
+    """Can write into the journal's file by itself, and open it to be refused."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.path.parent.mkdir()
+        open_journal(self.path).close()
+
+    def execute(self, statement: str) -> None:
+        """Run one statement on the closed journal."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(statement)
+
+    def refused(self, fault: type[Exception]) -> str:
+        """The message of the refusal; the file and its neighbours stay as they were."""
+        before = self.contents()
+        message = self.failing(Journal.open(self.path, in_thread=inline), fault)
+        self.assertEqual(self.contents(), before)
+        return message
+
+    def contents(self) -> dict[str, bytes]:
+        """All files of the state directory but the lock and SQLite's shared memory."""
+        return {
+            file.name: file.read_bytes()
+            for file in self.path.parent.iterdir()
+            if file.suffix != ".lock" and not file.name.endswith(("-shm", "-wal"))
+        }
 
 
 # Whatever a `str` can hold, lone surrogates and NUL too.
