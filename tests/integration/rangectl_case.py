@@ -7,7 +7,7 @@ import io
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,21 +110,21 @@ class SiteCase(SynchronousTestCase):
 
     def begin(self, *words: str) -> Running:
         """Start a command that goes on for a while."""
-        return Running(self, words)
+        return Running(self.ctl, words)
 
 
 class Running:
     """A command in a thread of its own."""
 
-    def __init__(self, case: SiteCase, words: tuple[str, ...]) -> None:
-        self._case = case
+    def __init__(self, ctl: Callable[..., Ended], words: tuple[str, ...]) -> None:
+        self._ctl = ctl
         self._screen = Screen()
         self._ended: list[Ended] = []
         self._thread = threading.Thread(target=self._run, args=words, daemon=True)
         self._thread.start()
 
     def _run(self, *words: str) -> None:
-        self._ended.append(self._case.ctl(*words, out=self._screen))
+        self._ended.append(self._ctl(*words, out=self._screen))
 
     def wait_for(self, text: str) -> None:
         """Wait until it has printed *text*."""
