@@ -12,12 +12,14 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.http import Request
 
+from rangedaemon.core.etags import EntityTag
 from rangedaemon.core.grammar import join_lines
 from rangedaemon.core.identity import FINE_TICK, FileStamp
 from rangedaemon.core.intervals import ByteRange
@@ -85,20 +87,27 @@ def stamp_of(opened: OpenFile) -> FileStamp:
 
 
 async def open_settled(surroundings: Surroundings, opener: Callable[[], OpenFile]) -> OpenFile:
-    """
-    The file that *opener* opens in a thread, with a tag that is strong if it can be.
-
-    A file written a moment ago is looked at again once the clock tick of that write is
-    over (`core.identity`): that takes a tenth of a second at most, and spares its reader
-    a weak tag, with which nothing can be resumed.
-    """
+    """The file that *opener* opens in a thread, with a tag that is strong if it can be."""
     opened = await surroundings.in_thread(opener)
+    if await waited_for(surroundings, opened):
+        opened = await surroundings.in_thread(opener)
+    return opened
+
+
+async def waited_for(surroundings: Surroundings, opened: OpenFile) -> bool:
+    """
+    Whether *opened* was just written, so that we closed it and waited: open it again.
+
+    Once the clock tick of that write is over (`core.identity`) its tag can be strong.
+    That takes a tenth of a second at most, and spares the reader a weak tag, with which
+    nothing can be resumed.
+    """
     delay = stamp_of(opened).settles_in(surroundings.now())
     if not 0 < delay <= FINE_TICK:
-        return opened
+        return False
     opened.close()
     await deferLater(surroundings.clock, delay)
-    return await surroundings.in_thread(opener)
+    return True
 
 
 async def serve_open_file(
@@ -172,6 +181,33 @@ async def _send(
         request.finish()
 
 
+def serve_octets(
+    request: Request,
+    octets: bytes,
+    surroundings: Surroundings,
+    *,
+    kind: str,
+    kept: Sequence[Field] = (),
+    described: Sequence[Field] = (),
+) -> None:
+    """Answer a GET or HEAD with octets that were made, under a tag made of them."""
+    tag = EntityTag(f"c1-{sha256(octets).hexdigest()[:32]}")
+    representation = Representation(
+        len(octets), kind, Validators(tag), tuple(kept), tuple(described)
+    )
+    plan = plan_response(
+        request_facts(request),
+        representation,
+        now=surroundings.now(),
+        boundary=surroundings.boundary(),
+    )
+    parts = [
+        octets[part.start : part.stop] if isinstance(part, ByteRange) else part
+        for part in plan.parts
+    ]
+    send_plan(request, ResponsePlan(plan.status, plan.fields, tuple(parts)))
+
+
 def set_head(request: Request, status: int, fields: Iterable[Field]) -> None:
     """Set the status and add the fields of an answer."""
     request.setResponseCode(status)
@@ -185,7 +221,9 @@ def add_fields(request: Request, fields: Iterable[Field]) -> None:
 
 
 def send_plan(request: Request, plan: ResponsePlan) -> None:
-    """Answer with a plan that needs no file."""
+    """Answer with a plan that needs no file, if there still is somebody to answer."""
+    if peer_gone(request):
+        return
     set_head(request, plan.status, plan.fields)
     request.write(b"".join(part for part in plan.parts if isinstance(part, bytes)))
     request.finish()

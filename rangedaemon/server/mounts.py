@@ -35,6 +35,10 @@ class Mount:
     follow_symlinks: bool = False
     rate_limit: int | None = None
     """Octets per second and connection."""
+    precompressed: bool = True
+    """Whether ``NAME.zst``, ``NAME.br`` and ``NAME.gz`` are sent for NAME to who likes them."""
+    metalink: bool = True
+    """Whether ``NAME.meta4`` describes NAME, and NAME's answers say so."""
 
 
 @dataclass(frozen=True, slots=True)

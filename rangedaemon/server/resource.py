@@ -18,7 +18,6 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from rangedaemon.core.disposition import format_disposition
 from rangedaemon.core.negotiation import preferred_type
 from rangedaemon.core.responses import Field, ResponsePlan, plan_error
 from rangedaemon.errors import Fault, StorageFault
@@ -26,15 +25,15 @@ from rangedaemon.server.answering import (
     Surroundings,
     add_fields,
     field_value,
-    open_settled,
     peer_gone,
     send_plan,
-    serve_open_file,
+    serve_octets,
 )
 from rangedaemon.server.cors import preflight_fields, sharing_fields
+from rangedaemon.server.files import Files
 from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
-from rangedaemon.storage.tree import Forbidden, IsDirectory, OpenFile, ServedTree
+from rangedaemon.storage.tree import Forbidden, IsDirectory, ServedTree
 
 METHODS = "GET, HEAD, OPTIONS"
 
@@ -62,6 +61,7 @@ class MountsResource(Resource):
     def __init__(self, mounts: Sequence[Mount], surroundings: Surroundings) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._surroundings = surroundings
+        self._files = Files(surroundings)
         self.now = surroundings.now
         mounted = [_mounted(mount) for mount in mounts]
         if len({each.prefix for each in mounted}) < len(mounted):
@@ -70,7 +70,7 @@ class MountsResource(Resource):
 
     def render(self, request: Request) -> int:
         """Answer *request*, now or later."""
-        visit = _Visit(request, self._surroundings)
+        visit = _Visit(request, self._surroundings, self._files)
         answered = Deferred.fromCoroutine(self._answer(request, visit))
         answered.addErrback(visit.fail)
         return NOT_DONE_YET
@@ -111,9 +111,10 @@ def _one_host(request: Request) -> bool:
 class _Visit:
     """One request on its way to an answer."""
 
-    def __init__(self, request: Request, surroundings: Surroundings) -> None:
+    def __init__(self, request: Request, surroundings: Surroundings, files: Files) -> None:
         self._request = request
         self._surroundings = surroundings
+        self._files = files
         self._add(("X-Content-Type-Options", "nosniff"))
 
     def _add(self, *fields: Field) -> None:
@@ -123,8 +124,7 @@ class _Visit:
 
     def say(self, plan: ResponsePlan) -> None:
         """Send an answer that needs no file."""
-        if not peer_gone(self._request):
-            send_plan(self._request, plan)
+        send_plan(self._request, plan)
 
     def refuse(self, status: int, sentence: str, *fields: Field) -> None:
         """Answer with a sentence."""
@@ -180,24 +180,12 @@ class _Visit:
 
     async def _serve(self, place: _Mounted, segments: Sequence[str]) -> None:
         try:
-            opened = await open_settled(self._surroundings, lambda: place.tree.open(segments))
+            path = encode_segments((*place.prefix, *segments))
+            await self._files.serve(self._request, place.mount, place.tree, segments, path)
         except IsDirectory:
             if not place.mount.listing:
                 raise
             self._redirect(place, segments)
-            return
-        await self._serve_file(place.mount, opened)
-
-    async def _serve_file(self, mount: Mount, opened: OpenFile) -> None:
-        kept = [] if mount.cache_control is None else [("Cache-Control", mount.cache_control)]
-        await serve_open_file(
-            self._request,
-            opened,
-            self._surroundings,
-            kept=kept,
-            described=[("Content-Disposition", format_disposition(mount.disposition, opened.name))],
-            rate_limit=mount.rate_limit,
-        )
 
     def _redirect(self, place: _Mounted, segments: Sequence[str]) -> None:
         query = self._request.uri.partition(b"?")[1:]
@@ -213,14 +201,14 @@ class _Visit:
             return
         kind = preferred_type(field_value(self._request, "Accept"), (HTML, JSON))
         body = await self._surroundings.in_thread(_listing, place, target.segments, kind)
-        fields = (
-            ("Content-Type", f"{kind}; charset=utf-8" if kind == HTML else kind),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-cache"),
-            ("Vary", "Accept"),
-            ("Content-Security-Policy", CONTENT_POLICY),
+        serve_octets(
+            self._request,
+            body,
+            self._surroundings,
+            kind=f"{kind}; charset=utf-8" if kind == HTML else kind,
+            kept=[("Cache-Control", "no-cache"), ("Vary", "Accept")],
+            described=[("Content-Security-Policy", CONTENT_POLICY)],
         )
-        self.say(ResponsePlan(200, fields, (body,)))
 
 
 def _listing(place: _Mounted, segments: Sequence[str], kind: str) -> bytes:

@@ -297,12 +297,17 @@ class ListingTests(WireTestCase):
         self.assertEqual([e["size"] for e in listed["entries"]], [None, 1536])
         self.assertEqual(self.ask("/files/" + listed["entries"][1]["href"][2:]).status, 200)
 
-    def test_head_and_range(self) -> None:
-        """HEAD is the GET without a body, and Range means nothing here."""
-        whole = self.ask("/files/", range="bytes=0-0")
-        head = self.ask("/files/", "HEAD")
-        self.assertEqual(whole.status, 200)
+    def test_head_range_and_conditions(self) -> None:
+        """A page is a representation as any other: HEAD, a part, not modified."""
+        whole = self.ask("/files/")
+        head = self.ask("/files/", "HEAD", range="bytes=0-0")
         self.assertEqual(head.all_fields(), whole.all_fields())
+        tag = whole.fields["ETag"]
+        part = self.ask("/files/", range="bytes=-7", if_range=tag)
+        self.assertEqual((part.status, part.body), (206, b"</html>\n"[-7:]))
+        self.assertEqual(self.ask("/files/", if_none_match=tag).status, 304)
+        self.put("new", b"")
+        self.assertEqual(self.ask("/files/", if_none_match=tag).status, 200)
 
     def test_slash(self) -> None:
         """A directory without its slash is redirected, with the query, on this host only."""
