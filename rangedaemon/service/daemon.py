@@ -108,9 +108,10 @@ class Daemon(MultiService):
         try:
             with clear_reasons():
                 yield
-        except StartFailed as exc:
-            self._say(str(exc))
-            self._abandon()
+        except BaseException as exc:
+            if isinstance(exc, StartFailed):
+                self._say(str(exc))
+            self._abandon()  # else its threads would keep the process alive
             raise
 
     def _say(self, why: str) -> None:
@@ -138,7 +139,11 @@ class Daemon(MultiService):
         in_thread = pooled(self._reactor, self._journal_thread)
         self._journal = Journal(self._opened, in_thread, self._journal_thread)
         self._runner, self._connections = build_runner(
-            config.downloads, self._reactor, store=self._journal, in_thread=self._in_disk_thread
+            config.downloads,
+            self._reactor,
+            store=self._journal,
+            in_thread=self._in_disk_thread,
+            state_dir=config.state_dir,
         )
         self._runner.subscribe(JobLog())
         self._control = self._listen(config.control.listen, self._control_site(token))

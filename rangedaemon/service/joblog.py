@@ -6,7 +6,6 @@ from twisted.logger import Logger
 
 from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobState
 
-
 _NEWS = {"removed": "removed", "changed": "the file changed at the origin"}
 
 

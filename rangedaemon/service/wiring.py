@@ -5,19 +5,20 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 
 from twisted.web.client import HTTPConnectionPool
 
 from rangedaemon.client.agent import build_agent
+from rangedaemon.client.habits import Habits
 from rangedaemon.client.hosts import Hosts
-from rangedaemon.client.job import Habits
 from rangedaemon.client.origin import Origin
 from rangedaemon.client.runner import Runner
-from rangedaemon.client.swarm import Surroundings
+from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Downloads, Job, Server
 from rangedaemon.control.wishes import confined
-from rangedaemon.core.jobs import JobSnapshot, JobSpec
+from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy
 from rangedaemon.core.throttle import Bucket
 from rangedaemon.server.mounts import Mount
@@ -67,7 +68,7 @@ def _spec(job: Job, downloads: Downloads) -> JobSpec:
 
 
 def build_runner(
-    downloads: Downloads, reactor: Any, *, store: JobStore, in_thread: InThread
+    downloads: Downloads, reactor: Any, *, store: JobStore, in_thread: InThread, state_dir: Path
 ) -> tuple[Runner, HTTPConnectionPool]:
     """The runner, and the pool of its connections."""
     agent, pool = build_agent(
@@ -93,11 +94,7 @@ def build_runner(
         shared=[Bucket(downloads.rate_limit, reactor.seconds())],
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
-        announce=_nobody_listens,
+        state_dir=state_dir,
     )
     runner = Runner(habits, max_active=downloads.max_active, new_id=lambda: secrets.token_hex(8))
     return runner, pool
-
-
-def _nobody_listens(_kind: str, _snapshot: JobSnapshot) -> None:
-    """The runner puts its own in this place."""
