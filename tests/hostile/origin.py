@@ -33,6 +33,7 @@ class HostileOrigin:
         self.complaints: list[str] = []
         """Addresses that ask for faults which do not exist; a test's own mistake."""
         self._seeds: dict[str, int] = {}
+        self._removed: set[str] = set()
         self._passes = Passes()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -62,6 +63,11 @@ class HostileOrigin:
         """Put another version of the same size at *path* (faults and all, no query)."""
         with self._lock:
             self._seeds[path] = seed
+
+    def remove(self, path: str) -> None:
+        """Answer 404 for *path* from now on."""
+        with self._lock:
+            self._removed.add(path)
 
     def close(self) -> None:
         """End every connection and thread."""
@@ -104,6 +110,8 @@ class HostileOrigin:
 
     def _answer(self, ask: Ask) -> Answer:
         with self._lock:
+            if ask.path in self._removed:
+                return text(404, "it was here")
             try:
                 return compose(ask, self._seeds.get(ask.path), self._passes)
             except (KeyError, ValueError) as error:

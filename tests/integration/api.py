@@ -89,6 +89,10 @@ class Api:
         job: Job = reply.json
         return job
 
+    def act(self, job_id: str, action: str) -> Reply:
+        """``pause``, ``resume`` or ``retry``."""
+        return self.request("POST", f"/api/v1/jobs/{quote(job_id)}/{action}")
+
     def jobs(self) -> list[Job]:
         """All jobs of the first page, newest first."""
         listed: list[Job] = self.request("GET", "/api/v1/jobs").json["jobs"]

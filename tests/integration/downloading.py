@@ -1,0 +1,85 @@
+"""One daemon and one hostile origin for all tests of a class: starting takes a second."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tests.hostile import HostileOrigin
+from tests.integration.api import Job
+from tests.integration.case import FAST_RETRY, IntegrationCase
+from tests.integration.daemon import DaemonProcess
+
+SIZE = 12 << 20
+CONNECTIONS = 4
+
+
+class DownloadCase(IntegrationCase):
+    """Jobs of a shared daemon; every test uses file names of its own."""
+
+    downloads: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the ``downloads`` section besides those below."""
+    origin: ClassVar[HostileOrigin]
+    daemon: ClassVar[DaemonProcess]
+    _directory: ClassVar[Path]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        settings = {
+            "segments": CONNECTIONS,
+            "connections_per_host": 2 * CONNECTIONS,
+            "min_segment_size": "256KiB",
+            "stall_timeout": "1s",
+            "retry": FAST_RETRY,
+            **cls.downloads,
+        }
+        cls._directory = Path(tempfile.mkdtemp(prefix="rangedaemon-test-"))
+        cls.addClassCleanup(shutil.rmtree, cls._directory, ignore_errors=True)
+        cls.origin = HostileOrigin()
+        cls.addClassCleanup(cls.origin.close)
+        cls.daemon = DaemonProcess(cls._directory, {"downloads": settings})
+        cls.addClassCleanup(cls.daemon.close)
+        cls.daemon.start()
+
+    def path(self, faults: str = "") -> str:
+        """The path of a file of this very test, with *faults* as ``word=argument/word``."""
+        name = f"{self._testMethodName}.bin"
+        return f"/{faults}/{name}" if faults else f"/{name}"
+
+    def add(self, path: str, size: int = SIZE, **wishes: object) -> Job:
+        """A job for *path*."""
+        return self.daemon.api.add(self.origin.url(f"{path}?size={size}"), **wishes)
+
+    def fetch(self, path: str, size: int = SIZE, timeout: float = 30.0, **wishes: object) -> Job:
+        """The job for *path* when it is complete; its file is right in every octet."""
+        job = self.add(path, size, **wishes)
+        done = self.daemon.api.wait_for(job["id"], "complete", timeout=timeout)
+        self.assert_file(done["path"], 1, size)
+        self.assertFalse(Path(f"{done['path']}.part").exists())
+        return done
+
+    def fetch_failing(self, path: str, size: int = SIZE, **wishes: object) -> Job:
+        """The job for *path* when it has failed; nothing has its final name."""
+        job = self.add(path, size, **wishes)
+        failed = self.daemon.api.wait_for(job["id"], "failed")
+        if failed["path"] is not None:
+            self.assertFalse(Path(failed["path"]).exists())
+        return failed
+
+    def assert_fails(self, path: str, code: str, size: int = SIZE, **wishes: object) -> Job:
+        """The job fails with that code."""
+        failed = self.fetch_failing(path, size, **wishes)
+        self.assertEqual(failed["error"]["code"], code, failed["error"])
+        return failed
+
+    def sent(self, path: str) -> int:
+        """Octets that the origin sent for *path*."""
+        return self.origin.ledger.octets(path)
+
+    def assert_sent(self, path: str, least: float, most: float, size: int = SIZE) -> None:
+        """The octets that crossed the wire, as multiples of the file's size."""
+        ratio = self.sent(path) / size
+        self.assertTrue(least <= ratio <= most, f"{ratio:.3f} times the file was sent")
