@@ -3,7 +3,7 @@ How many connections each host gets over all jobs, and which hosts asked for pea
 
 A slot is taken for each request and given back when its body has ended.  Waiters
 are served in order.  A host that answered 429 or 503 is left alone until the time
-that it named.
+that it named, and gets fewer connections for a while.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from rangedaemon.client.redirects import origin_of
+from rangedaemon.core.congestion import Pace
 
-MOST_TRAITS = 10_000
-"""Hosts whose ways are remembered; the oldest are forgotten first."""
+MOST_HOSTS = 10_000
+"""Hosts whose ways are remembered; the oldest that are idle are forgotten first."""
+
+Key = tuple[str, str, int]
 
 
 @dataclass
@@ -35,8 +38,10 @@ class Traits:
 
 @dataclass
 class _Host:
+    pace: Pace
     used: int = 0
     quiet_until: float = 0.0
+    traits: Traits = field(default_factory=Traits)
     waiters: deque[Deferred[None]] = field(default_factory=deque)
 
 
@@ -46,28 +51,28 @@ class Hosts:
     def __init__(self, clock: IReactorTime, connections_per_host: int) -> None:
         self._clock = clock
         self._limit = connections_per_host
-        self._hosts: dict[tuple[str, str, int], _Host] = {}
-        self._traits: dict[tuple[str, str, int], Traits] = {}
+        self._hosts: dict[Key, _Host] = {}
 
     def traits(self, url: str) -> Traits:
         """What is known of that host's ways; changes are remembered."""
-        if len(self._traits) >= MOST_TRAITS:
-            del self._traits[next(iter(self._traits))]
-        return self._traits.setdefault(origin_of(url), Traits())
+        return self._host(url).traits
 
-    def quiet(self, url: str, seconds: float) -> None:
-        """Start no request to that host for so many seconds."""
-        host = self._host(url)
-        host.quiet_until = max(host.quiet_until, self._clock.seconds() + seconds)
-
-    def quiet_for(self, url: str) -> float:
-        """How many seconds that host is still to be left alone."""
-        return max(0.0, self._host(url).quiet_until - self._clock.seconds())
+    def overloaded(self, url: str, retry_after: float | None) -> None:
+        """The host refused: fewer connections, and none at all for *retry_after* seconds."""
+        host, now = self._host(url), self._clock.seconds()
+        host.pace = host.pace.overloaded(now, host.used)
+        host.quiet_until = max(host.quiet_until, now + (retry_after or 0.0))
 
     def free(self, url: str) -> bool:
         """Whether a request could start at once."""
         host = self._host(url)
-        return host.used < self._limit and self.quiet_for(url) == 0
+        self._hand_over(host)
+        return host.used < self._allowed(host) and host.quiet_until <= self._clock.seconds()
+
+    def crowded(self, url: str) -> bool:
+        """Whether the host has more connections than it is good for now."""
+        host = self._host(url)
+        return host.used > self._allowed(host)
 
     @asynccontextmanager
     async def slot(self, url: str) -> AsyncIterator[None]:
@@ -78,13 +83,12 @@ class Hosts:
             yield
         finally:
             self._release(host)
-            self._forget_idle()
 
     async def _acquire(self, host: _Host) -> None:
-        if host.used >= self._limit:
+        if host.used >= self._allowed(host):
             waiter: Deferred[None] = Deferred(host.waiters.remove)
             host.waiters.append(waiter)
-            await waiter  # the slot is handed over, so `used` stays
+            await waiter  # whoever fires it has counted us
         else:
             host.used += 1
         try:
@@ -95,16 +99,27 @@ class Hosts:
             raise
 
     def _release(self, host: _Host) -> None:
-        if host.waiters:
+        host.used -= 1
+        self._hand_over(host)
+
+    def _hand_over(self, host: _Host) -> None:
+        while host.waiters and host.used < self._allowed(host):
+            host.used += 1
             host.waiters.popleft().callback(None)
-        else:
-            host.used -= 1
+
+    def _allowed(self, host: _Host) -> int:
+        return host.pace.allowed(self._clock.seconds())
 
     def _host(self, url: str) -> _Host:
-        return self._hosts.setdefault(origin_of(url), _Host())
+        key = origin_of(url)
+        if key not in self._hosts:
+            self._make_room()
+            self._hosts[key] = _Host(Pace(self._limit))
+        return self._hosts[key]
 
-    def _forget_idle(self) -> None:
-        now = self._clock.seconds()
-        idle = [k for k, h in self._hosts.items() if not h.used and h.quiet_until <= now]
-        for key in idle:
-            del self._hosts[key]
+    def _make_room(self) -> None:
+        if len(self._hosts) >= MOST_HOSTS:
+            idle = (key for key, host in self._hosts.items() if not host.used)
+            oldest = next(idle, None)
+            if oldest is not None:
+                del self._hosts[oldest]

@@ -19,6 +19,7 @@ from twisted.web.http import PotentialDataLoss
 
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
+from rangedaemon.core.laggards import Pulse
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.errors import BadResponse, OriginFault, Unreachable
 
@@ -61,16 +62,28 @@ class Intake(Protocol):
         self._wait: IDelayedCall | None = None
         self._full = False
         self._measured = 0
+        self._begun = clock.seconds()
+        self._held = self._was_held = False
 
     @property
     def paused(self) -> bool:
         """Whether we ourselves hold it back at the moment."""
         return self._full or self._wait is not None
 
+    def pulse(self) -> Pulse:
+        """How it does, compared with the others."""
+        return Pulse(
+            age=self._clock.seconds() - self._begun,
+            rate=self.claim.rate,
+            left=self.claim.left,
+            held_back=self._was_held,
+        )
+
     def measure(self, seconds: float) -> None:
         """Tell the claim its rate: octets since the last call over *seconds*, smoothed."""
         rate = (self.received - self._measured) / seconds
         self._measured = self.received
+        self._was_held, self._held = self._held or self.paused, False
         self.claim.rate = rate if self.claim.rate == 0 else 0.5 * self.claim.rate + 0.5 * rate
 
     def connectionMade(self) -> None:
@@ -105,6 +118,7 @@ class Intake(Protocol):
         if delay > 0 and self._wait is None:
             self._wait = self._clock.callLater(delay, self._waited)
         if self.paused:
+            self._held = True
             self._producer.pauseProducing()
 
     def _drained(self) -> None:

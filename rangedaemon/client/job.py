@@ -20,6 +20,8 @@ from rangedaemon.client.chores import beside
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
+from rangedaemon.client.redirects import fields_for
+from rangedaemon.client.source import Source
 from rangedaemon.client.swarm import Swarm
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.client.verifying import verify
@@ -46,6 +48,7 @@ from rangedaemon.errors import (
     ChecksumMismatch,
     Fault,
     NoRanges,
+    OriginFault,
     PartFileLost,
     StorageFault,
     Throttled,
@@ -170,9 +173,7 @@ class Job:
             self._workfile.begin(self.record.covered, self._disk_failed)
             await self._move(Trigger.ANSWERED)
         else:
-            opening = await self._cancellable(
-                open_transfer(self._habits.around, self._request, self._known())
-            )
+            opening = await self._cancellable(self._open())
             await self._settle_file(opening)
             await self._move(
                 Trigger.ANSWERED,
@@ -182,6 +183,27 @@ class Job:
             )
             await self._fetch(opening)
         await self._move(Trigger.FETCHED, covered=await self._workfile.sync())
+
+    async def _open(self) -> Opening:
+        """The first address that answers well, in the order they were given."""
+        last: OriginFault | None = None
+        for url in self.record.spec.urls:
+            try:
+                return await open_transfer(
+                    self._habits.around, self._request(url), self._known(url)
+                )
+            except (Changed, NoRanges, Unjoinable):
+                raise
+            except OriginFault as fault:
+                self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
+                last = last or fault
+        raise last or StorageFault("the job has no address")
+
+    def _sources(self, opening: Opening) -> list[Source]:
+        """Where octets may come from: first who answered, then the mirrors."""
+        asked = opening.identity.asked
+        mirrors = [Source(self._request(u)) for u in self.record.spec.urls if u != asked]
+        return [Source(self._request(asked or self._url), opening.identity), *mirrors]
 
     def _is_whole(self) -> bool:
         return self.record.size is not None and self.record.covered.total == self.record.size > 0
@@ -225,11 +247,11 @@ class Job:
         claim = plan.open_with(opening.piece) if ranged else plan.take_all()
         self._swarm = Swarm(
             self._habits.around,
-            self._request,
-            opening.identity,
+            self._sources(opening),
             plan,
             sink,
             self._throttle,
+            self._read,
             most=max(1, self.record.spec.segments) if opening.segmented else 1,
             segmented=opening.segmented,
             vouched=self._vouched,
@@ -358,9 +380,9 @@ class Job:
     def _url(self) -> str:
         return self.record.spec.urls[0]
 
-    @property
-    def _request(self) -> Request:
-        return Request(self._url, self.record.spec.headers)
+    def _request(self, url: str) -> Request:
+        """What goes to *url*; the job's fields were given for its first address' origin."""
+        return Request(url, fields_for(url, self._url, self.record.spec.headers))
 
     @property
     def _vouched(self) -> bool:
@@ -372,9 +394,12 @@ class Job:
             raise StorageFault("the part file is not open")
         return self._file
 
-    def _known(self) -> Known:
+    def _known(self, url: str) -> Known:
+        remembered = self.record.remembered
+        if remembered.asked not in (None, url):  # another mirror's validators say nothing here
+            remembered = Remembered(length=remembered.length)
         return Known(
-            remembered=self.record.remembered,
+            remembered=remembered,
             covered=self.record.covered,
             stream_only=self._stream_only,
             vouched=self._vouched,

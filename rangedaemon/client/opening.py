@@ -64,10 +64,12 @@ async def open_transfer(around: Surroundings, request: Request, known: Known) ->
     """
     async with around.hosts.slot(request.url):
         if known.stream_only:
-            return await _open_whole(around, request, known, ranges=False)
-        if known.covered:
-            return await _resume(around, request, known)
-        return await _begin(around, request, known)
+            opening = await _open_whole(around, request, known, ranges=False)
+        elif known.covered:
+            opening = await _resume(around, request, known)
+        else:
+            opening = await _begin(around, request, known)
+    return replace(opening, identity=replace(opening.identity, asked=request.url))
 
 
 async def _ask(

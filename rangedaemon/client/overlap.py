@@ -18,8 +18,11 @@ from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Partial, judge
 from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.overlap import sample_ranges
-from rangedaemon.errors import BadResponse, Fault, TimedOut, Unreachable
+from rangedaemon.errors import BadResponse, Changed, Fault, NoRanges, TimedOut, Unreachable
+
+PROBE_OCTETS = 512
 
 Read = Callable[[int, int], Awaitable[bytes]]
 
@@ -82,6 +85,30 @@ async def overlap_agrees(
         if await _fetch(around, request, length, piece) != await read(piece.start, len(piece)):
             return False
     return True
+
+
+async def mirror_identity(
+    around: Surroundings, request: Request, length: int, covered: IntervalSet, read: Read
+) -> Remembered:
+    """What a mirror says of its representation, once its octets proved to be ours.
+
+    :raises Changed: it has other octets, or another number of them.
+    :raises NoRanges: it does not do ranges, so it cannot help.
+    :raises OriginFault: it cannot be asked.
+    """
+    probe = replace(request, range=ByteRange(0, min(length, PROBE_OCTETS)), if_range=None)
+    reply = await around.origin.get(probe)
+    try:
+        accepted = judge(reply.answer, probe.range, length, now=around.wall())
+    finally:
+        reply.drop()
+    if not isinstance(accepted, Partial):
+        if accepted.length not in (None, length):
+            raise Changed(f"the mirror's file has {accepted.length} octets", url=request.url)
+        raise NoRanges("the mirror does not serve ranges", url=request.url)
+    if not await overlap_agrees(around, request, length, covered, read):
+        raise Changed("the mirror's file has other octets", url=request.url)
+    return around.remembered_of(reply.answer, length)
 
 
 async def _fetch(

@@ -7,7 +7,7 @@ run left in the middle is queued again at the start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
@@ -37,6 +38,8 @@ from rangedaemon.core.transfer import move
 from rangedaemon.errors import Complaint, InvalidInput, UnknownJob
 
 RECOVERY_PAGE = 500
+REST_SECONDS = 30.0
+"""How long a job is left alone whose run the journal could not take down."""
 LONGEST_TIMER = 3600.0
 """Seconds after which the journal is asked again for its next retry, whatever it said."""
 
@@ -56,6 +59,7 @@ class Runner(Service):
         self._max_active = max_active
         self._new_id = new_id
         self._running: dict[str, tuple[Job, Deferred[None]]] = {}
+        self._resting: dict[str, IDelayedCall] = {}
         self._listeners: list[Callable[[JobEvent], None]] = []
         self._turn = DeferredLock()
         self._timer: IDelayedCall | None = None
@@ -88,6 +92,8 @@ class Runner(Service):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        while self._resting:
+            self._resting.popitem()[1].cancel()
         for job, _ in self._running.values():
             job.stop(Move.INTERRUPT)
         ended = [_after(ending) for _, ending in self._running.values()]
@@ -108,7 +114,9 @@ class Runner(Service):
             await self._wake_due()
             free = self._max_active - len(self._running)
             if free > 0:
-                for record in await self._store.next_queued(limit=free, without=[*self._running]):
+                for record in await self._store.next_queued(
+                    limit=free, without=[*self._running, *self._resting]
+                ):
                     self._start(record)
             await self._set_timer()
 
@@ -131,10 +139,19 @@ class Runner(Service):
         job = Job(record, self._habits)
         ending = ensureDeferred(job.run())
         self._running[record.id] = (job, ending)
-        ending.addErrback(
-            lambda failure: self._log.failure("job {id} broke", failure, id=record.id)
-        )
+        ending.addErrback(self._broke, record.id)
         ending.addBoth(lambda _: self._ended(record.id))
+
+    def _broke(self, failure: Failure, job_id: str) -> None:
+        """Not even its end could be written down: leave it alone for a while."""
+        self._log.failure("job {id} broke", failure, id=job_id)
+        self._resting[job_id] = self._habits.around.clock.callLater(
+            REST_SECONDS, self._rested, job_id
+        )
+
+    def _rested(self, job_id: str) -> None:
+        del self._resting[job_id]
+        self._look()
 
     def _ended(self, job_id: str) -> None:
         del self._running[job_id]
@@ -175,6 +192,19 @@ class Runner(Service):
         shown = records[:limit]
         following = str(shown[-1].seq) if len(records) > limit else None
         return JobPage(tuple(self._snapshot(record) for record in shown), following)
+
+    async def queue(
+        self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
+    ) -> Sequence[JobSnapshot]:
+        """Jobs in *states*, highest priority first, then oldest first; or from the other end."""
+        records = await self._store.queue(
+            states=states, offset=offset, limit=limit, backwards=backwards
+        )
+        return [self._snapshot(record) for record in records]
+
+    def running_now(self) -> Sequence[JobSnapshot]:
+        """The jobs that hold a slot, as they are at this moment, from memory."""
+        return [job.snapshot() for job, _ in self._running.values()]
 
     async def change(self, job_id: str, change: JobChange) -> JobSnapshot:
         """Change wishes, while it runs too."""
@@ -302,6 +332,7 @@ def _cursor(text: str | None) -> int | None:
 def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
     return replace(
         spec,
+        urls=spec.urls if change.urls is None else change.urls,
         priority=spec.priority if change.priority is None else change.priority,
         segments=spec.segments if change.segments is None else change.segments,
         rate_limit=change.rate_limit if change.set_rate_limit else spec.rate_limit,

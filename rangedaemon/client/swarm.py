@@ -2,30 +2,31 @@
 Several connections at one representation, until every octet has come.
 
 Workers share a plan.  Their number starts at one and doubles on each good answer
-up to what the job may have; a host that is overloaded halves it.  Each answer is
-judged and its validator compared before an octet of it is kept.  A fault of one
-worker is borne while others go on; of the last one it is the attempt's.
+up to what the job may have.  Each answer is judged and its validator compared
+before an octet of it is kept.  A fault of one worker is borne while others go on;
+of the last one it is the attempt's.  Mirrors join once octets of theirs were proved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from rangedaemon.client.intake import Intake
-from rangedaemon.client.origin import Reply, Request
+from rangedaemon.client.origin import Reply
+from rangedaemon.client.overlap import Read, mirror_identity
 from rangedaemon.client.sink import Sink
+from rangedaemon.client.source import Source, judge_segment
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.client.throttle import Throttle
-from rangedaemon.core.acceptance import Answer, Partial, Unsatisfiable, Whole, judge
-from rangedaemon.core.conditions import condition
 from rangedaemon.core.intervals import ByteRange
-from rangedaemon.core.jobs import Remembered
+from rangedaemon.core.laggards import laggards
 from rangedaemon.core.plan import Claim, Plan
-from rangedaemon.core.validators import Judgement, Verdict, compare
 from rangedaemon.errors import (
     Changed,
     Fault,
@@ -34,27 +35,34 @@ from rangedaemon.errors import (
     Throttled,
     TimedOut,
     Unjoinable,
+    Unreachable,
 )
+
+PROOF_OCTETS = 256 * 1024
+"""Octets that must be on the disk before mirrors are compared with them."""
 
 
 class Swarm:
     """The workers of one attempt."""
 
+    _log = Logger()
+
     def __init__(
         self,
         around: Surroundings,
-        request: Request,
-        identity: Remembered,
+        sources: Sequence[Source],
         plan: Plan,
         sink: Sink,
         throttle: Throttle,
+        read: Read,
         *,
         most: int,
         segmented: bool,
         vouched: bool,
     ) -> None:
         """
-        :param request: the address and fields; range and condition are ours.
+        :param sources: the first is the one that answered; the others are its mirrors.
+        :param read: reads octets of the part file, to compare mirrors with.
         :param most: connections at the most; may change while it runs.
         :param segmented: whether further ranges may be asked for.
         :param vouched: a digest will prove the whole, so *cannot tell* may pass.
@@ -63,16 +71,17 @@ class Swarm:
         self.segmented = segmented
         self.intakes: set[Intake] = set()
         self._around = around
-        self._request = request
-        self._identity = identity
+        self._sources = list(sources)
         self._plan = plan
         self._sink = sink
         self._throttle = throttle
+        self._read = read
         self._vouched = vouched
         self._allowed = 1
         self._workers: set[Deferred[None]] = set()
+        self._proof: Deferred[None] | None = None
         self._failures = 0
-        self._over: Deferred[Failure | None] = Deferred(lambda _: self._called_off())
+        self._over: Deferred[Failure | None] = Deferred(lambda _: self._call_off())
         self._closed = False
         self._last_fault: Fault | None = None
 
@@ -88,7 +97,7 @@ class Swarm:
         :param piece: the octets that *reply* brings; None: all of unknown length.
         :raises Fault: it cannot go on.
         """
-        self._start(claim, reply, piece)
+        self._start(claim, self._sources[0], (reply, piece))
         await self._over
         await self._sink.drain()
 
@@ -96,21 +105,26 @@ class Swarm:
         """End everything with *fault*."""
         self._close(Failure(fault))
 
+    def focus(self, offset: int) -> None:
+        """Fetch the octets at and after *offset* first: somebody waits for them."""
+        self._plan.focus(offset)
+
     def adjust(self) -> None:
         """Start workers where there is room for more."""
-        room = min(self._allowed, self.most) - len(self._workers)
-        while room > 0 and not self._closed and self._around.hosts.free(self._request.url):
-            claim = self._plan.take(min(self._allowed, self.most))
-            if claim is None:
+        while not self._closed and len(self._workers) < min(self._allowed, self.most):
+            source = self._pick()
+            claim = self._take() if source is not None else None
+            if source is None or claim is None:
                 return
-            self._start(claim, None, None)
-            room -= 1
+            self._start(claim, source, None)
 
     def tick(self, seconds: float) -> None:
-        """Measure each connection over the last *seconds*; give up the silent ones."""
+        """Measure each connection over the last *seconds*; give up silent and slow ones."""
         for intake in self.intakes:
             intake.measure(seconds)
         self._give_up_silent()
+        self._give_up_slow()
+        self._consider_mirrors()
         self.adjust()
 
     def _give_up_silent(self) -> None:
@@ -119,8 +133,26 @@ class Swarm:
             if not intake.paused and now - intake.heard_at > limit:
                 intake.give_up(TimedOut(f"no octet for {limit:g} s", url=intake.url))
 
-    def _start(self, claim: Claim, reply: Reply | None, piece: ByteRange | None) -> None:
-        worker = ensureDeferred(self._work(claim, reply, piece))
+    def _give_up_slow(self) -> None:
+        intakes = list(self.intakes)
+        for at in laggards([intake.pulse() for intake in intakes]):
+            intakes[at].give_up(TimedOut("far slower than the others", url=intakes[at].url))
+
+    # -- workers ----------------------------------------------------------------
+
+    def _take(self) -> Claim | None:
+        return self._plan.take(min(self._allowed, self.most))
+
+    def _pick(self) -> Source | None:
+        """The good source that is least busy and whose host has room."""
+        good = [s for s in self._sources if s.identity is not None and s.aside is None]
+        free = [s for s in good if self._around.hosts.free(s.url)]
+        return min(free, key=lambda s: s.busy, default=None)
+
+    def _start(
+        self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
+    ) -> None:
+        worker = ensureDeferred(self._work(claim, source, first))
         self._workers.add(worker)
         worker.addBoth(self._ended, worker)
 
@@ -133,120 +165,122 @@ class Swarm:
         elif outcome is not None and not self._bearable(outcome.value):
             self._close(outcome)
         elif not self._workers:
-            why = self._last_fault or TimedOut("every connection was given up")
-            self._close(Failure(why))
+            self._go_on_or_end()
+
+    def _go_on_or_end(self) -> None:
+        self.adjust()
+        if not self._workers:
+            self._close(Failure(self._last_fault or Unjoinable("one stream at a time")))
 
     def _close(self, outcome: Failure | None) -> None:
         """End the swarm: whoever is still at work is called off."""
-        if self._closed:
-            return
+        if not self._closed:
+            self._call_off()
+            if not self._over.called:
+                self._over.callback(outcome)
+
+    def _call_off(self) -> None:
         self._closed = True
-        self._cancel_all()
-        if not self._over.called:
-            self._over.callback(outcome)
-
-    def _bearable(self, error: BaseException | None) -> bool:
-        return isinstance(error, OriginFault) and not self._fatal(error)
-
-    @staticmethod
-    def _fatal(fault: OriginFault) -> bool:
-        return isinstance(fault, Changed | NoRanges | Unjoinable)
-
-    def _called_off(self) -> None:
-        self._closed = True
-        self._cancel_all()
-
-    def _cancel_all(self) -> None:
-        for worker in list(self._workers):
+        for worker in [*self._workers, *filter(None, [self._proof])]:
             worker.cancel()
 
+    def _bearable(self, error: BaseException | None) -> bool:
+        return isinstance(error, OriginFault) and not isinstance(
+            error, Changed | NoRanges | Unjoinable
+        )
+
     async def _work(
-        self, claim: Claim | None, reply: Reply | None, piece: ByteRange | None
+        self, claim: Claim | None, source: Source, first: tuple[Reply, ByteRange | None] | None
     ) -> None:
-        while claim is not None:
-            try:
-                await self._fetch(claim, reply, piece)
-            except OriginFault as fault:
-                self._plan.release(claim)
-                await self._bear(fault)
-            except BaseException:
-                self._plan.release(claim)
-                raise
-            else:
-                self._plan.release(claim)
-                self._failures = 0
-            reply = piece = None
-            claim = self._next_claim()
+        source.busy += 1
+        try:
+            while claim is not None:
+                await self._settle(claim, source, first)
+                first = None
+                crowded = self._around.hosts.crowded(source.url)
+                keeps_on = self.segmented and not crowded and source.aside is None
+                claim = self._take() if keeps_on and self._has_room() else None
+        finally:
+            source.busy -= 1
 
-    def _next_claim(self) -> Claim | None:
-        if len(self._workers) > min(self._allowed, self.most):
-            return None
-        return self._plan.take(min(self._allowed, self.most))
+    def _has_room(self) -> bool:
+        return len(self._workers) <= min(self._allowed, self.most)
 
-    async def _bear(self, fault: OriginFault) -> None:
+    async def _settle(
+        self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
+    ) -> None:
+        """Fetch *claim*; a fault is borne where others go on."""
+        try:
+            await self._fetch(claim, source, first)
+        except OriginFault as fault:
+            self._plan.release(claim)
+            await self._bear(fault, source)
+        except BaseException:
+            self._plan.release(claim)
+            raise
+        else:
+            self._plan.release(claim)
+            self._failures = 0
+
+    async def _bear(self, fault: OriginFault, source: Source) -> None:
         """Wait a while after *fault* where others go on; else let it end the attempt."""
         self._last_fault = fault
         self._failures += 1
-        if isinstance(fault, Throttled):
-            self._allowed = max(1, self._allowed // 2)
-            if fault.retry_after:
-                self._around.hosts.quiet(fault.url or self._request.url, fault.retry_after)
-        if self._fatal(fault) or len(self._workers) <= 1 or not self.intakes:
+        if not fault.retryable or not self._bearable(fault):
+            if self._put_aside(source, fault):
+                return
+            if not self._bearable(fault):
+                raise fault
+        if len(self._workers) <= 1 or not self.intakes:
             raise fault
         delay = self._around.retry.delay(self._failures, self._around.random.random())
         await deferLater(self._around.clock, delay)
 
-    async def _fetch(self, claim: Claim, reply: Reply | None, piece: ByteRange | None) -> None:
-        async with self._around.hosts.slot(self._request.url):
-            if reply is None:
-                if claim.left == 0:  # a rival was faster while we waited for a slot
-                    return
-                reply, piece = await self._ask(claim)
-            await self._take_in(claim, reply, piece)
+    def _put_aside(self, source: Source, fault: OriginFault) -> bool:
+        """Do without *source* where there is another good one; whether there is."""
+        others = [s for s in self._sources if s.identity is not None and s.aside is None]
+        if [s for s in others if s is not source]:
+            source.aside = f"{fault.code}: {fault.detail}"
+            self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)
+            return True
+        return False
 
-    async def _ask(self, claim: Claim) -> tuple[Reply, ByteRange]:
+    async def _fetch(
+        self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
+    ) -> None:
+        async with self._around.hosts.slot(source.url):
+            if first is not None:
+                await self._take_in(claim, source, *first)
+            elif claim.left:  # else a rival was faster while we waited for the slot
+                await self._take_in(claim, source, *await self._ask(claim, source))
+
+    async def _ask(self, claim: Claim, source: Source) -> tuple[Reply, ByteRange]:
         asked = claim.remainder
-        reply = await self._around.origin.get(
-            replace(self._request, range=asked, if_range=self._condition())
-        )
+        traits = self._around.hosts.traits(source.url)
+        request = replace(source.request, range=asked, if_range=source.condition(traits))
         try:
-            return reply, self._judge(reply.answer, asked)
-        except Fault:
+            reply = await self._around.origin.get(request)
+        except Unreachable:
+            self._around.hosts.overloaded(source.url, None)
+            raise
+        try:
+            return reply, judge_segment(
+                self._around,
+                source,
+                reply.answer,
+                asked,
+                self._plan.length,
+                vouched=self._vouched,
+            )
+        except Fault as fault:
             reply.drop()
+            if isinstance(fault, Throttled):
+                self._around.hosts.overloaded(source.url, fault.retry_after)
             raise
 
-    def _judge(self, answer: Answer, asked: ByteRange) -> ByteRange:
-        length = self._plan.length
-        accepted = judge(answer, asked, length, now=self._around.wall())
-        if not isinstance(accepted, Partial):
-            raise self._without_range(answer, accepted)
-        judgement = compare(self._identity, self._around.remembered_of(answer, accepted.length))
-        self._insist(judgement, answer)
-        return accepted.range
-
-    def _without_range(self, answer: Answer, accepted: Whole | Unsatisfiable) -> OriginFault:
-        """What it means that a range was asked for and none came."""
-        judgement = compare(self._identity, self._around.remembered_of(answer, accepted.length))
-        if judgement.verdict is Verdict.CHANGED:
-            return Changed(judgement.reason, url=answer.url)
-        if self._condition() is not None:
-            self._around.hosts.traits(self._request.url).rung += 1
-            return Unjoinable("the host does not honour this If-Range", url=answer.url)
-        return NoRanges(f"{answer.status} in answer to a range", url=answer.url)
-
-    def _insist(self, judgement: Judgement, answer: Answer) -> None:
-        """:raises Changed, Unjoinable: the octets must not be joined to the others."""
-        if judgement.verdict is Verdict.CHANGED:
-            raise Changed(judgement.reason, url=answer.url)
-        if judgement.verdict is Verdict.CANNOT_TELL and not self._vouched:
-            if answer.etag is not None and answer.etag != self._identity.etag:
-                self._around.hosts.traits(answer.url).volatile_tags = True
-            raise Unjoinable(judgement.reason, url=answer.url)
-
-    def _condition(self) -> str | None:
-        return condition(self._identity, self._around.hosts.traits(self._request.url).rung)
-
-    async def _take_in(self, claim: Claim, reply: Reply, piece: ByteRange | None) -> None:
+    async def _take_in(
+        self, claim: Claim, source: Source, reply: Reply, piece: ByteRange | None
+    ) -> None:
         if piece is not None:
             self._plan.cut(claim, piece.stop)
         intake = Intake(
@@ -255,13 +289,14 @@ class Swarm:
             self._sink,
             self._throttle,
             self._around.clock,
-            url=reply.answer.url,
+            url=source.url,
             promised=None if piece is None else len(piece),
         )
         self.intakes.add(intake)
-        self._allowed = min(self.most, self._allowed * 2) if reply.answer.status == 206 else 1
+        if self.segmented:
+            self._allowed = min(self.most, self._allowed * 2)
+            self._around.clock.callLater(0, self.adjust)
         reply.deliver(intake)
-        self._around.clock.callLater(0, self.adjust)
         try:
             await intake.done
         finally:
@@ -272,3 +307,31 @@ class Swarm:
         for intake in list(self.intakes):
             if intake.claim is claim.rival and intake.claim.left == 0:
                 intake.settle()
+
+    # -- mirrors ----------------------------------------------------------------
+
+    def _consider_mirrors(self) -> None:
+        """Prove the next mirror, one at a time, once there is something to compare with."""
+        new = [s for s in self._sources if s.identity is None and s.aside is None]
+        enough = self._vouched or self._sink.written.total >= PROOF_OCTETS
+        if new and enough and self.segmented and self._proof is None and not self._closed:
+            self._proof = ensureDeferred(self._prove(new[0]))
+            self._proof.addBoth(self._proved)
+
+    def _proved(self, _outcome: Failure | None) -> None:
+        self._proof = None
+        if not self._closed:
+            self.adjust()
+
+    async def _prove(self, source: Source) -> None:
+        length = self._plan.length
+        if length is None:
+            return
+        try:
+            async with self._around.hosts.slot(source.url):
+                source.identity = await mirror_identity(
+                    self._around, source.request, length, self._sink.written, self._read
+                )
+        except Fault as fault:
+            source.aside = f"{fault.code}: {fault.detail}"
+            self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)

@@ -110,6 +110,8 @@ class Remembered:
     length: int | None = None
     url: str | None = None
     """The final address, after redirects, that the answer came from."""
+    asked: str | None = None
+    """The address that was asked: mirrors have validators of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,8 @@ class JobChange:
     rate_limit: int | None = None
     set_rate_limit: bool = False
     """Whether ``rate_limit`` is meant (None is a meaning: no limit)."""
+    urls: tuple[str, ...] | None = None
+    """Other addresses; a running job takes them at its next start."""
 
 
 @dataclass(frozen=True, slots=True)
