@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,8 +24,8 @@ class ConfigFiles(SynchronousTestCase):
     """Tests that write configuration files."""
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp()).absolute()
-        self.folder.mkdir(parents=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="rangectl-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
 
     def config(self, text: str, name: str = "conf.yaml") -> Path:
         """A file that holds *text*."""

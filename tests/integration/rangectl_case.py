@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -78,8 +80,8 @@ class SiteCase(SynchronousTestCase):
     """Tests with a control site that listens."""
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp()).absolute()
-        self.folder.mkdir(parents=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="rangectl-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
         self.token_file = self.folder / "token"
         self.token_file.write_text(TOKEN + "\n")
         self.wire = Wire()

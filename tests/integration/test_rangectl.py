@@ -39,8 +39,8 @@ class DaemonTests(IntegrationCase):
         return Running(self.ctl, words)
 
     def test_add_and_wait(self) -> None:
-        """Files of a list arrive whole, by mirror and checksum too; then it ends with 0."""
-        mirrors = f"{self.url('/status=503/x')}\t{self.url('/two.bin')}"
+        """Files of a list arrive whole, with a mirror too; then it ends with 0."""
+        mirrors = f"{self.url('/two.bin')}\t{self.url('/rate=1MiB/two.bin')}"
         lines = f"{self.url('/one.bin')}\n  out=first.bin\n{mirrors}\n  out=second.bin\n"
         ended = self.ctl("add", "--wait", "-i", "-", stdin=lines)
         self.assertEqual((ended.code, ended.err), (0, ""))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from tests.integration.rangectl_case import URL, SiteCase, command
 from tests.integration.socket_wire import SocketWire
 
@@ -70,9 +67,8 @@ class UnixSocketTests(SiteCase):
 
     def test_commands(self) -> None:
         """Works by ``--url`` and by the configuration's endpoint."""
-        path = self.folder / "s"
-        here = os.path.relpath(path)
-        site = SocketWire(self.wire, Path(here))
+        here = self.folder / "s"
+        site = SocketWire(self.wire, here)
         self.addCleanup(site.close)
         config = self.folder / "conf.yaml"
         config.write_text("control: {listen: ['unix:s:mode=600'], token_file: token}")

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
@@ -184,6 +184,8 @@ class ApiClient:
             with naming(self.target):
                 response = self._check(self._send(connection, method, path, body))
                 answer = response.read(LARGEST_ANSWER + 1)
+                if response.length and len(answer) <= LARGEST_ANSWER:
+                    raise IncompleteRead(b"", response.length)
         except CommandFault:
             connection.close()
             raise

@@ -90,12 +90,26 @@ def unreachable(target: Target, error: Exception) -> CommandFault:
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = "its certificate is not trusted; name its CA's file in SSL_CERT_FILE"
         return CommandFault(Exit.UNREACHABLE, f"{where}: {hint}")
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    config = target.config or "conf.yaml"
+    reason, hint = _reason(error), f"start it by: twistd -n rangedaemon -c {_config(target)}"
     if isinstance(error, PermissionError):
         hint = "you may not open its socket; run as its user or group"
     elif isinstance(error, TimeoutError):
-        reason, hint = "timed out", "it hangs, or a firewall is between"
-    else:
-        hint = f"start it by: twistd -n rangedaemon -c {config}"
-    return CommandFault(Exit.UNREACHABLE, f"{where}: {str(reason).lower()}; {hint}")
+        hint = "it hangs, or a firewall is between"
+    elif isinstance(error, HTTPException):
+        hint = "is this the URL of a rangedaemon?"
+    return CommandFault(Exit.UNREACHABLE, f"{where}: {reason}; {hint}")
+
+
+def _config(target: Target) -> str:
+    """The configuration to start the daemon by."""
+    return str(target.config or "conf.yaml")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in a few words."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, HTTPException):
+        return "its answer breaks off, or is not HTTP"
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(said).lower()
