@@ -7,7 +7,7 @@ one in its place.  Faults are those of `rangedaemon.errors`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from rangedaemon.core.jobs import (
@@ -38,6 +38,14 @@ class Jobs(Protocol):
 
     async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
         """A page of jobs, newest first. :raises InvalidInput: not a cursor of ours."""
+
+    async def queue(
+        self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
+    ) -> Sequence[JobSnapshot]:
+        """Jobs in *states*, highest priority first, then oldest first; or from the other end."""
+
+    def running_now(self) -> Sequence[JobSnapshot]:
+        """The jobs that hold a slot, as they are at this moment, from memory."""
 
     async def change(self, job_id: str, change: JobChange) -> JobSnapshot:
         """Change wishes, while it runs too. :raises UnknownJob: there is none."""

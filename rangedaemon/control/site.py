@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http import Request
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from rangedaemon import __version__
 from rangedaemon.control.access import Rules, host_names
 from rangedaemon.control.api import build_api
+from rangedaemon.control.aria2.endpoint import build_endpoint
+from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.gate import Gate
 from rangedaemon.control.intake import ControlRequest
 from rangedaemon.control.metrics import Meters
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
-from rangedaemon.control.sse import EventStream
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.server.answering import Surroundings as FileSurroundings
 from rangedaemon.storage.threads import InThread, inline
 
 
 class ControlSite(Site):
-    """The factory of control connections; `stopFactory` ends the event streams."""
+    """The factory of control connections; `stopFactory` ends streams and sessions."""
 
-    def __init__(self, root: IResource, stream: EventStream, clock: IReactorTime) -> None:
+    def __init__(
+        self, root: IResource, clock: IReactorTime, stops: Sequence[Callable[[], None]]
+    ) -> None:
         Site.__init__(
             self,
             root,
@@ -35,12 +40,16 @@ class ControlSite(Site):
             parsePOSTFormSubmission=False,
             reactor=clock,
         )
-        self._stream = stream
+        self._stops = stops
 
     def stopFactory(self) -> None:
         """The port is closed: nobody listens to events any more."""
-        self._stream.stop()
+        for stop in self._stops:
+            stop()
         super().stopFactory()
+
+    def log(self, request: Request) -> None:
+        """No access log: targets of RPC by GET hold tokens; the metrics count requests."""
 
 
 def build_control_site(
@@ -58,6 +67,10 @@ def build_control_site(
     in_thread: InThread = inline,
     wall: Callable[[], float] = time.time,
     default_segments: int = 8,
+    max_active: int = 5,
+    rate_limit: int | None = None,
+    notify_strangers: bool = False,
+    urandom: Callable[[int], bytes] = os.urandom,
     rate_out: Callable[[], float] = lambda: 0.0,
     allowed_origins: Collection[str] = (),
     branches: Mapping[bytes, IResource] | None = None,
@@ -70,6 +83,8 @@ def build_control_site(
     :param in_thread: where finished files are opened and read.
     :param wall: seconds since the epoch.
     :param shutdown: begins the clean stop; called after the answer has been sent.
+    :param max_active, rate_limit: what aria2's clients are told of the configuration.
+    :param notify_strangers: tell WebSocket sessions of events that have shown no token.
     :param branches: further resources by the first segment of their path (``ui``).
     """
     meters = Meters(registry)
@@ -84,5 +99,16 @@ def build_control_site(
     )
     keyring = Keyring.of(token) if isinstance(token, str) else token
     rules = Rules(keyring, host_names(allowed_hosts), allowed_origins)
-    gate = Gate(rules, api, dict(branches or {}), meters, f"rangedaemon/{__version__}")
-    return ControlSite(gate, stream, clock)
+    rpc, stop_rpc = build_endpoint(
+        jobs,
+        keyring=keyring,
+        defaults=Defaults(download_directory, default_segments, max_active, rate_limit),
+        clock=clock,
+        session_id=urandom(20).hex(),
+        shutdown=shutdown,
+        notify_strangers=notify_strangers,
+    )
+    gate = Gate(
+        rules, api, {b"jsonrpc": rpc, **(branches or {})}, meters, f"rangedaemon/{__version__}"
+    )
+    return ControlSite(gate, clock, [stream.stop, stop_rpc])

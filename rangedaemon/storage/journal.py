@@ -117,6 +117,15 @@ class Journal(JobStore):
         """At most *limit* records of that state with ``seq`` below *before*, newest first."""
         return await self._ask(partial(queries.page, state=state, limit=limit, before=before))
 
+    async def queue(
+        self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
+    ) -> Sequence[JobRecord]:
+        """Records in *states*, highest priority first, then oldest; or from the other end."""
+        chosen = frozenset(states)
+        return await self._ask(
+            partial(queries.queue, states=chosen, offset=offset, limit=limit, backwards=backwards)
+        )
+
     async def save(self, record: JobRecord) -> None:
         """Replace the record of that id in one transaction."""
         await self._ask(partial(queries.save, record=record))

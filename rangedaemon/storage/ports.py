@@ -30,6 +30,11 @@ class JobStore(Protocol):
     ) -> Sequence[JobRecord]:
         """At most *limit* records of that state with ``seq`` below *before*, newest first."""
 
+    async def queue(
+        self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
+    ) -> Sequence[JobRecord]:
+        """Records in *states*, highest priority first, then oldest; or from the other end."""
+
     async def save(self, record: JobRecord) -> None:
         """Replace the record of that id in one transaction."""
 

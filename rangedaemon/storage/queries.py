@@ -11,7 +11,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from rangedaemon.core.jobs import JobRecord, JobState
@@ -85,6 +96,37 @@ def page(
     if before is not None:
         query = query.where(jobs.c.seq < before)
     return _all(connection, query, {})
+
+
+def queue(
+    connection: Connection,
+    states: Collection[JobState],
+    offset: int,
+    limit: int,
+    backwards: bool,
+) -> list[JobRecord]:
+    """
+    A stretch of the records in *states*, highest priority first, then oldest.
+
+    Each state gives its first so many by the index, and only those are merged: the
+    cost goes with the stretch, not with the length of the queue.
+    """
+    order = [jobs.c.priority.desc(), jobs.c.seq]
+    if backwards:
+        order = [jobs.c.priority, jobs.c.seq.desc()]
+    firsts = [
+        select(
+            select(jobs.c.seq, jobs.c.priority)
+            .where(jobs.c.state == state.value)
+            .order_by(*order)
+            .limit(offset + limit)
+            .subquery()
+        )
+        for state in states
+    ]
+    merged = union_all(*firsts).subquery()
+    chosen = select(jobs).join(merged, jobs.c.seq == merged.c.seq)
+    return _all(connection, chosen.order_by(*order).limit(limit).offset(offset), {})
 
 
 def save(connection: Connection, record: JobRecord) -> None:

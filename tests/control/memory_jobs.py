@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rangedaemon.control.ports import JobEvent, Totals
 from rangedaemon.core.jobs import (
     FINISHED,
+    RUNNING,
     JobChange,
     JobPage,
     JobRecord,
@@ -90,6 +91,18 @@ class MemoryJobs:
             raise InvalidInput([Complaint("cursor", "not a cursor of ours")])
         return float(cursor[:20])
 
+    async def queue(
+        self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
+    ) -> Sequence[JobSnapshot]:
+        """By priority, then by age."""
+        fitting = [job for job in self.jobs.values() if job.record.state in states]
+        fitting.sort(key=lambda job: (-job.record.spec.priority, job.record.seq), reverse=backwards)
+        return fitting[offset : offset + limit]
+
+    def running_now(self) -> Sequence[JobSnapshot]:
+        """Those in a running state."""
+        return [job for job in self.jobs.values() if job.record.state in RUNNING]
+
     async def change(self, job_id: str, change: JobChange) -> JobSnapshot:
         """Change wishes."""
         spec = (await self.get(job_id)).record.spec
@@ -99,6 +112,8 @@ class MemoryJobs:
             spec = replace(spec, segments=change.segments)
         if change.set_rate_limit:
             spec = replace(spec, rate_limit=change.rate_limit)
+        if change.urls is not None:
+            spec = replace(spec, urls=change.urls)
         return self.become(job_id, spec=spec)
 
     async def pause(self, job_id: str) -> JobSnapshot:

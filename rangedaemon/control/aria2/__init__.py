@@ -1,0 +1,1 @@
+"""aria2's RPC interface, so that its clients steer this daemon unchanged."""

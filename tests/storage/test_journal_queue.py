@@ -1,0 +1,61 @@
+"""Tests for `Journal.queue`: a stretch of the jobs that wait, as they would run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.jobs import JobRecord, JobSpec, JobState
+from rangedaemon.storage.journal import Journal
+from rangedaemon.storage.threads import inline
+
+WAITING = frozenset({JobState.QUEUED, JobState.PAUSED})
+
+
+def record(number: int, state: JobState, priority: int) -> JobRecord:
+    """A record of that state and priority."""
+    spec = JobSpec(urls=("http://h/",), directory="/d", priority=priority)
+    return JobRecord(id=f"{number:016x}", spec=spec, state=state, created=0.0)
+
+
+class QueueTests(SynchronousTestCase):
+    """Tests for `Journal.queue`."""
+
+    def setUp(self) -> None:
+        """A journal with jobs of several states and priorities."""
+        place = TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        opened = Journal.open(Path(place.name) / "journal.sqlite", in_thread=inline)
+        self.journal = self.successResultOf(opened)
+        self.addCleanup(lambda: self.successResultOf(self.journal.close()))
+        kinds = product((0, 5, -1), (JobState.QUEUED, JobState.PAUSED, JobState.COMPLETE))
+        records = [record(n, state, priority) for n, (priority, state) in enumerate([*kinds] * 2)]
+        self.records = self.successResultOf(self.journal.add(records))
+
+    def queue(self, offset: int, limit: int, *, backwards: bool) -> list[str]:
+        """The ids of that stretch."""
+        found = self.successResultOf(
+            self.journal.queue(states=WAITING, offset=offset, limit=limit, backwards=backwards)
+        )
+        return [each.id for each in found]
+
+    def test_every_stretch(self) -> None:
+        """Any stretch, from either end, is that of the sorted whole."""
+        waiting = [each for each in self.records if each.state in WAITING]
+        waiting.sort(key=lambda each: (-each.spec.priority, each.seq))
+        whole = [each.id for each in waiting]
+        for offset, limit in product(range(len(whole) + 2), (1, 3, 100)):
+            stretch = slice(offset, offset + limit)
+            self.assertEqual(self.queue(offset, limit, backwards=False), whole[stretch])
+            self.assertEqual(self.queue(offset, limit, backwards=True), whole[::-1][stretch])
+
+    def test_after_a_change(self) -> None:
+        """A job whose priority changed has moved."""
+        last = self.records[-2]
+        changed = replace(last, spec=replace(last.spec, priority=9))
+        self.successResultOf(self.journal.save(changed))
+        self.assertEqual(self.queue(0, 1, backwards=False), [last.id])
