@@ -2,33 +2,55 @@
 The site: mounts behind twisted.web's HTTP/1.1, with what a public server needs set right.
 
 Bodies that nobody asked for are dropped as they come, so no request fills memory or
-disk; no traceback is shown; form fields are not parsed.
+disk; no traceback is shown; form fields are not parsed; connections are counted and
+timed; each answer is a line of the access log, if there is one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.http import Request as HTTPRequest
 from twisted.web.server import Request, Site
 
 from rangedaemon.core.dates import format_http_date
-from rangedaemon.server.answering import Surroundings
+from rangedaemon.server.accesslog import AccessLog, AccessRecord
+from rangedaemon.server.answering import Surroundings, field_value
+from rangedaemon.server.channel import Crowd, RangeChannel, Refusal
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
 from rangedaemon.storage.threads import InThread
 
-IDLE_TIMEOUT = 60.0
-"""Seconds for which a connection without a request, or in the middle of one, may be silent."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What peers may take; times in seconds, None is no limit."""
+
+    idle_timeout: float = 60.0
+    """For which a connection without a request, or in the middle of one, may be silent."""
+    head_timeout: float = 30.0
+    """For the whole head of a request."""
+    stall_timeout: float = 60.0
+    """For which a peer may take nothing of its answer."""
+    connections: int | None = None
+    connections_per_address: int | None = None
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class RangeRequest(Request):
     """A request of ours: straight to the resource, and without a body."""
 
     channel: Any
+    began = 0.0
 
     def gotLength(self, length: int | None) -> None:  # noqa: ARG002 - twisted.web's interface
         """A body may come."""
@@ -41,22 +63,83 @@ class RangeRequest(Request):
         """All headers and the body are here."""
         site: RangeSite = self.channel.site
         self.site = site
+        self.began = site.now()
         self.responseHeaders.setRawHeaders(b"Server", [b"rangedaemon"])
-        self.responseHeaders.setRawHeaders(b"Date", [format_http_date(site.now()).encode()])
+        self.responseHeaders.setRawHeaders(b"Date", [format_http_date(self.began).encode()])
         site.resource.render(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The peer left before the end of its answer."""
+        if self.startedWriting and isinstance(self.site, RangeSite):
+            self.site.log(self)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
 
 class RangeSite(Site):
     """The site of our requests."""
 
+    protocol = RangeChannel  # type: ignore[assignment]
     requestFactory = RangeRequest
 
-    def __init__(self, resource: MountsResource, clock: IReactorTime, idle_timeout: float) -> None:
+    def __init__(
+        self,
+        resource: MountsResource,
+        clock: IReactorTime,
+        limits: Limits,
+        access_log: AccessLog | None,
+    ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            resource, parsePOSTFormSubmission=False, reactor=clock, timeout=idle_timeout
+            resource, parsePOSTFormSubmission=False, reactor=clock, timeout=limits.idle_timeout
         )
         self.displayTracebacks = False
         self.now = resource.now
+        self.crowd = Crowd(limits.connections, limits.connections_per_address)
+        self._head_timeout = limits.head_timeout
+        self._access_log = access_log
+
+    def startFactory(self) -> None:
+        """Nothing to start: the log of twisted.web is not used."""
+
+    def stopFactory(self) -> None:
+        """Nothing to stop."""
+
+    def buildProtocol(  # type: ignore[override]  # noqa: N802 - twisted's interface
+        self, addr: IAddress | None
+    ) -> Protocol:
+        """A connection, or where there is no room the refusal of one."""
+        address = str(getattr(addr, "host", "") or "")
+        if not self.crowd.has_room(address):
+            return Refusal()
+        channel: RangeChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
+        channel.crowd = self.crowd
+        channel.address = address
+        channel.head_timeout = self._head_timeout
+        return channel
+
+    def log(self, request: HTTPRequest) -> None:
+        """One answer is over."""
+        if self._access_log is not None and isinstance(request, RangeRequest):
+            self._access_log.write(_record(request, self.now()))
+
+
+def _record(request: RangeRequest, now: float) -> AccessRecord:
+    sent = 0 if request.method == b"HEAD" else request.sentLength
+    length = request.responseHeaders.getRawHeaders(b"Content-Length")
+    whole = request.method == b"HEAD" or not length or sent >= int(length[0])
+    return AccessRecord(
+        time=request.began,
+        peer=str(getattr(request.client, "host", None) or "-"),
+        method=request.method.decode("latin-1"),
+        path=request.path.decode("latin-1"),
+        protocol=request.clientproto.decode("latin-1"),
+        status=request.code,
+        sent=sent,
+        seconds=max(0.0, now - request.began),
+        complete=whole,
+        range=field_value(request, "Range"),
+        referer=field_value(request, "Referer"),
+        agent=field_value(request, "User-Agent"),
+    )
 
 
 def build_site(
@@ -65,8 +148,9 @@ def build_site(
     clock: IReactorTime,
     in_thread: InThread,
     now: Callable[[], float] = time.time,
-    idle_timeout: float = IDLE_TIMEOUT,
-) -> Site:
+    limits: Limits = DEFAULT_LIMITS,
+    access_log: AccessLog | None = None,
+) -> RangeSite:
     """
     The site that serves *mounts*.
 
@@ -75,5 +159,5 @@ def build_site(
     :param now: seconds since the epoch.
     :raises ValueError: two mounts have the same path.
     """
-    surroundings = Surroundings(clock, in_thread, now)
-    return RangeSite(MountsResource(mounts, surroundings), clock, idle_timeout)
+    surroundings = Surroundings(clock, in_thread, now, patience=limits.stall_timeout)
+    return RangeSite(MountsResource(mounts, surroundings), clock, limits, access_log)

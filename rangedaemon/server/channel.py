@@ -1,0 +1,106 @@
+"""
+Connections: how many there may be, and how long one may take to say what it wants.
+
+An idle connection is closed after a while; one that has begun to speak has a fixed
+time for the whole head of its request, however it drips (RFC 9110, 17: resource
+exhaustion).  Peers that do not take their answer are given up in
+`rangedaemon.server.body`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+
+class Crowd:
+    """How many connections there are, in all and of each address; None is no limit."""
+
+    def __init__(self, most: int | None = None, most_of_one: int | None = None) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._by_address: Counter[str] = Counter()
+        self.total = 0
+
+    def has_room(self, address: str) -> bool:
+        """Whether one more may come from *address*."""
+        if self._most is not None and self.total >= self._most:
+            return False
+        return self._most_of_one is None or self._by_address[address] < self._most_of_one
+
+    def enter(self, address: str) -> None:
+        """One has come."""
+        self.total += 1
+        self._by_address[address] += 1
+
+    def leave(self, address: str) -> None:
+        """One has gone."""
+        self.total -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
+class RangeChannel(HTTPChannel):
+    """A connection of ours."""
+
+    transport: Any
+    head_timeout: float = 30.0
+    crowd: Crowd
+    address: str = ""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._head_call: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """A peer is there."""
+        self.crowd.enter(self.address)
+        super().connectionMade()  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """It is gone."""
+        self.crowd.leave(self.address)
+        self._head_is_over()
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def dataReceived(self, data: bytes) -> None:
+        """A part of a head starts the clock, if it was not a whole one."""
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        if self._head_call is None and self.line_mode and (self.requests or self._buffer):
+            self._head_call = self.callLater(  # type: ignore[no-untyped-call]
+                self.head_timeout, self._head_late
+            )
+
+    def allHeadersReceived(self) -> None:
+        """The head is whole."""
+        self._head_is_over()
+        super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def _head_late(self) -> None:
+        self._head_call = None
+        self.timeoutConnection()  # type: ignore[no-untyped-call]
+
+    def _head_is_over(self) -> None:
+        call, self._head_call = self._head_call, None
+        if call is not None:
+            call.cancel()
+
+
+class Refusal(Protocol):
+    """Tells a peer that there is no room, and closes."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """Say it at once; what the peer asks does not matter."""
+        self.transport.write(
+            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
+            b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.loseConnection()
