@@ -7,16 +7,18 @@ import importlib
 import io
 import os
 import pkgutil
+import re
 import sys
 from pathlib import Path
 
+import docutils.core
 from twisted.application.service import IServiceMaker
 from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 import rangedaemon
-from rangedaemon.config import load
+from rangedaemon.config import ConfigError, load, parse
 from rangedaemon.storage.sample import sample_blocks
 from rangedaemon.tap import Options
 
@@ -128,3 +130,44 @@ class NamesTests(SynchronousTestCase):
             module = importlib.import_module(found.name)
             for name in getattr(module, "__all__", ()):
                 self.assertTrue(hasattr(module, name), f"{found.name}.{name}")
+
+
+class ReadmeTests(SynchronousTestCase):
+    """What the README shows is so."""
+
+    def setUp(self) -> None:
+        """Read it."""
+        self.text = (ROOT / "README.rst").read_text()
+
+    def test_markup(self) -> None:
+        """It is reStructuredText without a flaw (package indexes refuse to show others)."""
+        said = io.StringIO()
+        docutils.core.publish_doctree(self.text, settings_overrides={"warning_stream": said})
+        self.assertEqual(said.getvalue(), "")
+
+    def test_two_commands_first(self) -> None:
+        """The first thing to read is how to run it and how to test it."""
+        commands = re.findall(r"^    (.+)$", self.text, re.MULTILINE)
+        self.assertEqual(commands[:2], ["make run", "make test"])
+
+    def test_make_targets(self) -> None:
+        """Every target that it names is one of the Makefile."""
+        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        named = set(re.findall(r"\bmake ([a-z]+)\b(?:``|$| +#)", self.text, re.MULTILINE))
+        self.assertEqual(named - set(targets), set())
+        self.assertGreaterEqual(named, {"run", "test", "lint", "bench", "schema"})
+
+    def test_configuration(self) -> None:
+        """Its configuration is one; the certificate is all that is missing here."""
+        block = self.text.split(".. code-block:: yaml\n\n")[1].split("\n\nSizes")[0]
+        with self.assertRaises(ConfigError) as caught:
+            parse(block.encode(), {"ORIGIN_TOKEN": "t"}, name="c", base=Path("/etc"))
+        (problem,) = caught.exception.problems
+        self.assertIn("cannot read /etc/cert.pem", problem.message)
+
+    def test_mistakes(self) -> None:
+        """The messages that it shows are those that such a file gets."""
+        shown = re.findall(r"^    (bad\.yaml:.+)$", self.text, re.MULTILINE)
+        bad = b"downloads:\n  max_activ: 3\n  rate_limit: 2 megs\njobs:\n  - name: a\n    url: ftp://h/\n"
+        error = self.assertRaises(ConfigError, parse, bad, {}, name="bad.yaml", base=Path("/etc"))
+        self.assertEqual(str(error).split("\n"), shown)
