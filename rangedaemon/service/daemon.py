@@ -160,7 +160,7 @@ class Daemon(MultiService):
             download_directory=str(self._config.downloads.directory),
             clock=self._reactor,
             started_at=self._reactor.seconds(),
-            in_thread=self._disk,
+            in_thread=self._in_disk_thread,
             default_segments=self._config.downloads.segments,
             max_active=self._config.downloads.max_active,
             rate_limit=self._config.downloads.rate_limit,
