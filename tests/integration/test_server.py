@@ -205,3 +205,26 @@ class ClientTests(ServingCase):
     def test_axel(self) -> None:
         """``axel`` in eight pieces at once."""
         self.run_client("axel", "-q", "-n", "8", "-o", self.goal, self.url)
+
+    def test_aria2_metalink(self) -> None:
+        """``aria2c`` takes our metalink, pulls in pieces and checks their hashes."""
+        if shutil.which("aria2c") is None:
+            raise SkipTest("aria2c is not installed")
+        done = subprocess.run(
+            ["aria2c", "-x16", "-s16", "-k", "1M", "--follow-metalink=mem",
+             "--console-log-level=info",
+             "-d", str(self.goal.parent), f"{self.url}.meta4"],
+            capture_output=True, timeout=60, check=True,
+        )  # fmt: skip
+        self.assertIn(b"Good chunk checksum", done.stdout + done.stderr)
+        self.assert_file(self.goal.with_name("f.bin"), SEED, SIZE)
+
+    def test_wget2(self) -> None:
+        """``wget2`` follows the Link to the metalink by itself, and ends with the right file."""
+        if shutil.which("wget2") is None:
+            raise SkipTest("wget2 is not installed")
+        subprocess.run(
+            ["wget2", "-q", self.url], cwd=self.goal.parent, timeout=60, check=True,
+            capture_output=True,
+        )  # fmt: skip
+        self.assert_file(self.goal.with_name("f.bin"), SEED, SIZE)
