@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,8 +25,20 @@ class Problem:
 
     def located(self, file: str) -> str:
         """The problem as one line for people and editors."""
-        where = ".".join(map(str, self.path)) or "(file)"
-        return f"{file}:{self.line}: {where}: {self.message}"
+        where = ".".join(map(_step, self.path)) or "(file)"
+        return f"{file}:{self.line}: {where}: {_visible(self.message, 500)}"
+
+
+def _step(step: str | int) -> str:
+    """A key as it stands in a path: in quotes where it would be hard to tell apart."""
+    text = _visible(str(step), 60)
+    return text if re.fullmatch(r"[^\s.:]+", text) else f'"{text}"'
+
+
+def _visible(text: str, longest: int) -> str:
+    """*text* with control characters and the like escaped, and cut where it is too long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
 class ConfigError(Fault):
