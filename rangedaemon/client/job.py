@@ -149,23 +149,28 @@ class Job:
 
     async def _until_whole(self) -> None:
         fruitless, had = 0, self.record.covered.total
-        while fruitless < MOST_FRUITLESS:
+        while True:
             try:
                 return await self._attempt()
-            except Changed as fault:
-                await self._begin_again(fault)
-            except PartFileLost as fault:
-                await self._start_over(fault)
-            except NoRanges:
-                self._stream_only = True
-            except Unjoinable as fault:
-                self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
-            await self._checkpoint_in_trouble()
+            except (Changed, PartFileLost, NoRanges, Unjoinable) as fault:
+                if fruitless >= MOST_FRUITLESS:
+                    raise
+                await self._mend(fault)
             gained = self.record.covered.total > had
             fruitless, had = 0 if gained else fruitless + 1, self.record.covered.total
             if self.record.state is not JobState.PROBING:
                 await self._move(Trigger.CHANGED)
-        raise Changed("the origin gives another file each time it is asked", url=self._url)
+
+    async def _mend(self, fault: Fault) -> None:
+        """Do what lets the next attempt of this run do better."""
+        self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
+        if isinstance(fault, Changed):
+            await self._begin_again(fault)
+        elif isinstance(fault, PartFileLost):
+            await self._start_over(fault, filename=None)
+        else:
+            self._stream_only = isinstance(fault, NoRanges)
+            await self._checkpoint_in_trouble()
 
     async def _attempt(self) -> None:
         await self._take_up()
@@ -309,18 +314,24 @@ class Job:
 
     async def _begin_again(self, fault: Changed) -> None:
         """The representation is another one: what we have of the old one must go."""
-        if self.record.spec.on_change is OnChange.FAIL:
+        policy = self.record.spec.on_change
+        if policy is OnChange.FAIL:
             raise fault
-        await self._start_over(fault)
+        if policy is OnChange.KEEP_OLD and self._file is not None:
+            await self._file.keep_old()
+            await self._start_over(fault, filename=None)
+        else:
+            await self._start_over(fault)
         await self._save(changes=self.record.changes + 1)
         self._announce("changed")
 
-    async def _start_over(self, fault: Fault) -> None:
+    async def _start_over(self, fault: Fault, **changes: Any) -> None:
         """Forget every octet and the validator that they belonged to."""
         written = self._file.written.total if self._file is not None else 0
         lost = max(self.record.covered.total, written)
         await self._let_go(empty=True)
         await self._save(
+            **changes,
             covered=EMPTY,
             remembered=Remembered(),
             accepts_ranges=None,

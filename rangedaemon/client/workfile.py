@@ -23,6 +23,7 @@ from rangedaemon.storage.partfile import discard, part_path, publish
 HASH_STEP = 16 * 1024 * 1024
 """Octets hashed in one go in a thread; between two the job may be stopped."""
 HASH_BLOCK = 1024 * 1024
+OLD_SUFFIX = ".old"
 
 
 class Workfile:
@@ -33,6 +34,7 @@ class Workfile:
         self.sink: Sink | None = None
         self._file = file
         self._in_thread = habits.in_thread
+        self._kept = False
 
     @classmethod
     async def create(cls, habits: Habits, record: JobRecord, name: str) -> Workfile:
@@ -91,7 +93,9 @@ class Workfile:
         return written
 
     async def truncate(self, length: int = 0) -> None:
-        """Cut to *length* octets."""
+        """Cut to *length* octets, unless it was kept as it is."""
+        if self._kept:
+            return
         await self._in_thread(self._file.part.truncate, length)
 
     async def digest(self, algorithm: str, length: int, go_on: Callable[[], bool]) -> str | None:
@@ -113,6 +117,15 @@ class Workfile:
         await self._in_thread(part.sync)
         self.final = await self._in_thread(publish, part.path, self.final, on_conflict)
         return self.final
+
+    async def keep_old(self) -> None:
+        """Keep what came so far as ``NAME.old``, and go on with an unnamed file."""
+        if self.sink is not None:
+            await self.sink.settled()
+        await self._in_thread(self._file.part.sync)
+        aside = self.final.with_name(self.final.name + OLD_SUFFIX)
+        await self._in_thread(publish, self._file.part.path, aside, OnConflict.RENAME)
+        self._kept = True
 
     async def close(self, *, forget: bool = False) -> None:
         """Let go when no write is under way; with *forget* the log goes for good."""

@@ -24,7 +24,8 @@ from rangedaemon.errors import NameTaken, NoSpace, NotWritable, PartFileLost, St
 SUFFIX = ".part"
 MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+"""What no retry betters: somebody must change a mode, a mount or a name."""
 
 
 @contextmanager
