@@ -7,21 +7,30 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.control.rangectl import run
 from tests.control.wire import TOKEN, Wire
+from tests.integration.daemon import environment
 from tests.integration.socket_wire import SocketWire
 from tests.integration.waiting import until
 
+RANGECTL = [
+    sys.executable,
+    "-c",
+    "from rangedaemon.control.rangectl import main; main()",
+]
+"""The command line of rangectl in this very interpreter."""
 URL = "http://origin.example/debian.iso"
 
 
@@ -112,26 +121,44 @@ class SiteCase(SynchronousTestCase):
 
     def begin(self, *words: str) -> Running:
         """Start a command that goes on for a while."""
-        return Running(self.ctl, words)
+        running = Running("--url", self.site.url, "--token-file", str(self.token_file), *words)
+        self.addCleanup(running.close)
+        return running
 
 
 class Running:
-    """A command in a thread of its own."""
+    """A command in a process of its own, with its output in a file."""
 
-    def __init__(self, ctl: Callable[..., Ended], words: tuple[str, ...]) -> None:
-        self._ctl = ctl
-        self._screen = Screen()
-        self._ended: list[Ended] = []
-        self._thread = threading.Thread(target=self._run, args=words, daemon=True)
-        self._thread.start()
+    def __init__(self, *words: str) -> None:
+        self._files = ExitStack()
+        self._out = self._files.enter_context(tempfile.TemporaryFile())
+        self._err = self._files.enter_context(tempfile.TemporaryFile())
+        self._process = subprocess.Popen(
+            [*RANGECTL, *words],
+            stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err, env=environment(),
+        )  # fmt: skip
 
-    def _run(self, *words: str) -> None:
-        self._ended.append(self._ctl(*words, out=self._screen))
+    @property
+    def printed(self) -> str:
+        """What it has printed by now."""
+        return _whole(self._out)
 
     def wait_for(self, text: str) -> None:
         """Wait until it has printed *text*."""
-        until(lambda: text in self._screen.text, f"{text!r} is printed")
+        until(lambda: text in self.printed, f"{text!r} is printed")
 
     def ended(self) -> Ended:
         """Wait for its end."""
-        return until(lambda: self._ended[0] if self._ended else None, "the command ends")
+        code = self._process.wait(20)
+        return Ended(code, self.printed, _whole(self._err))
+
+    def close(self) -> None:
+        """End it in any case."""
+        self._process.kill()
+        self._process.wait()
+        self._files.close()
+
+
+def _whole(file: IO[bytes]) -> str:
+    """The text in *file*; its position, which the process shares, stays where it is."""
+    return os.pread(file.fileno(), 1 << 24, 0).decode()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from tests.hostile import content
 from tests.integration.case import FAST_RETRY, IntegrationCase
 from tests.integration.daemon import environment
-from tests.integration.rangectl_case import Ended, Running, command
+from tests.integration.rangectl_case import RANGECTL, Ended, Running, command
 from tests.integration.waiting import until
 
 MIB = 1 << 20
@@ -36,7 +35,9 @@ class DaemonTests(IntegrationCase):
 
     def begin(self, *words: str) -> Running:
         """A command that goes on for a while."""
-        return Running(self.ctl, words)
+        running = Running("-c", str(self.daemon.config_file), *words)
+        self.addCleanup(running.close)
+        return running
 
     def test_add_and_wait(self) -> None:
         """Files of a list arrive whole, with a mirror too; then it ends with 0."""
@@ -117,8 +118,7 @@ class DaemonTests(IntegrationCase):
     def test_cat(self) -> None:
         """The finished file comes out of a pipe octet by octet."""
         [*_, job] = self.ctl("add", "--wait", "--json", self.url("/f.bin")).objects
-        start = "from rangedaemon.control.rangectl import main; main()"
-        words = [sys.executable, "-c", start, "-c", str(self.daemon.config_file), "cat", job["id"]]
+        words = [*RANGECTL, "-c", str(self.daemon.config_file), "cat", job["id"]]
         done = subprocess.run(
             words, capture_output=True, env=environment(), timeout=30, check=False
         )

@@ -6,16 +6,13 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 
 from rangedaemon.core.jobs import JobError, JobState, Live, Remembered
 from tests.integration.daemon import environment
-from tests.integration.rangectl_case import URL, SiteCase
+from tests.integration.rangectl_case import RANGECTL, URL, SiteCase
 from tests.integration.waiting import until
-
-_START = "from rangedaemon.control.rangectl import main; main()"
 
 
 class ProcessCase(SiteCase):
@@ -24,7 +21,7 @@ class ProcessCase(SiteCase):
     def words(self, *words: str) -> list[str]:
         """The command line."""
         there = ["--url", self.site.url, "--token-file", str(self.token_file)]
-        return [sys.executable, "-c", _START, *there, *words]
+        return [*RANGECTL, *there, *words]
 
     def environ(self, more: Mapping[str, str]) -> dict[str, str]:
         """An environment without the surroundings' terminal."""
