@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -130,9 +129,8 @@ class Running:
     """A command in a process of its own, with its output in a file."""
 
     def __init__(self, *words: str) -> None:
-        self._files = ExitStack()
-        self._out = self._files.enter_context(tempfile.TemporaryFile())
-        self._err = self._files.enter_context(tempfile.TemporaryFile())
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - `close` does
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [*RANGECTL, *words],
             stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err, env=environment(),
@@ -156,7 +154,8 @@ class Running:
         """End it in any case."""
         self._process.kill()
         self._process.wait()
-        self._files.close()
+        self._out.close()
+        self._err.close()
 
 
 def _whole(file: IO[bytes]) -> str:
