@@ -141,12 +141,19 @@ async def serve_open_file(
             tuple(kept),
             tuple(described),
         )
-        plan = plan_response(
-            request_facts(request), representation, now=now, boundary=surroundings.boundary()
-        )
+        plan = _plan(request, representation, surroundings, now)
         await _send(request, plan, opened, surroundings, rate_limit)
     finally:
         opened.close()
+
+
+def _plan(
+    request: Request, representation: Representation, surroundings: Surroundings, now: float
+) -> ResponsePlan:
+    facts = request_facts(request)
+    # Chance is asked for only where there may be several parts: it costs a call of the system.
+    boundary = surroundings.boundary() if facts.range is not None and "," in facts.range else ""
+    return plan_response(facts, representation, now=now, boundary=boundary)
 
 
 async def _send(
@@ -195,12 +202,7 @@ def serve_octets(
     representation = Representation(
         len(octets), kind, Validators(tag), tuple(kept), tuple(described)
     )
-    plan = plan_response(
-        request_facts(request),
-        representation,
-        now=surroundings.now(),
-        boundary=surroundings.boundary(),
-    )
+    plan = _plan(request, representation, surroundings, surroundings.now())
     parts = [
         octets[part.start : part.stop] if isinstance(part, ByteRange) else part
         for part in plan.parts

@@ -17,6 +17,9 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
+HEAD_SIZE = 128 * 1024
+"""Octets of a request's head: enough for the ten thousand ranges that we will not send."""
+
 
 class Crowd:
     """How many connections there are, in all and of each address; None is no limit."""
@@ -49,10 +52,14 @@ class Crowd:
 class RangeChannel(HTTPChannel):
     """A connection of ours."""
 
+    MAX_LENGTH = HEAD_SIZE
+    totalHeadersSize = HEAD_SIZE  # noqa: N815
+
     transport: Any
     head_timeout: float = 30.0
     crowd: Crowd
     address: str = ""
+    _refused = False
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -71,6 +78,8 @@ class RangeChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """A part of a head starts the clock, if it was not a whole one."""
+        if self._refused:
+            return
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if self._head_call is None and self.line_mode and (self.requests or self._buffer):
             self._head_call = self.callLater(  # type: ignore[no-untyped-call]
@@ -81,6 +90,26 @@ class RangeChannel(HTTPChannel):
         """The head is whole."""
         self._head_is_over()
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802
+        """One line is longer than a head may be."""
+        self._refuse(b"431 Request Header Fields Too Large")
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
+        """A head that is too long, or that is no HTTP."""
+        if self._receivedHeaderSize > self.totalHeadersSize:
+            self._refuse(b"431 Request Header Fields Too Large")
+        else:
+            self._refuse(b"400 Bad Request")
+
+    def _refuse(self, status: bytes) -> None:
+        """Say why once, and hear no more."""
+        if self._refused:
+            return
+        self._refused = True
+        self._head_is_over()
+        self.transport.write(refusal(status))
+        self.loseConnection()  # type: ignore[no-untyped-call]
 
     def _head_late(self) -> None:
         self._head_call = None
@@ -99,8 +128,14 @@ class Refusal(Protocol):
 
     def connectionMade(self) -> None:
         """Say it at once; what the peer asks does not matter."""
-        self.transport.write(
-            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n"
-            b"Content-Length: 0\r\nConnection: close\r\n\r\n"
-        )
+        self.transport.write(refusal(b"503 Service Unavailable", b"Retry-After: 5\r\n"))
         self.transport.loseConnection()
+
+
+def refusal(status: bytes, fields: bytes = b"") -> bytes:
+    """An answer to a peer whose request was not read, or not understood."""
+    body = status.partition(b" ")[2] + b".\n"
+    return (
+        b"HTTP/1.1 %b\r\n%bContent-Type: text/plain; charset=utf-8\r\n"
+        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, fields, len(body), body)
+    )

@@ -82,6 +82,49 @@ class LimitTests(LimitedTestCase):
         self.assertEqual((crowd.total, len(crowd._by_address)), (0, 0))
 
 
+class HeadTests(LimitedTestCase):
+    """Heads that are too long, or no HTTP."""
+
+    def answer(self, *pieces: bytes) -> int:
+        """The status of the one answer to a peer that is closed after it."""
+        protocol, transport = self.come()
+        for piece in pieces:
+            protocol.dataReceived(piece)
+        (reply,) = parse_replies(transport.value(), ["GET"])
+        self.assertTrue(transport.disconnecting)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        return reply.status
+
+    def test_ten_thousand_ranges(self) -> None:
+        """A field of ten thousand ranges is read, and answered with the file."""
+        ranges = ",".join(f"{n}-{n}" for n in range(10_000))
+        reply = self.ask("/files/f", range=f"bytes={ranges}")
+        self.assertEqual((reply.status, reply.body), (200, b"content"))
+
+    def test_too_long(self) -> None:
+        """One long line, many short ones, a line without an end: 431."""
+        begin = GET[:-2]
+        for rest in [
+            b"X: " + b"x" * 200_000 + b"\r\n\r\n",
+            b"".join(b"X-%d: %b\r\n" % (n, b"x" * 1000) for n in range(200)) + b"\r\n",
+            b"X: " + b"x" * 200_000,
+        ]:
+            self.assertEqual(self.answer(begin, rest, b"more"), 431)
+
+    def test_no_http(self) -> None:
+        """What is no HTTP/1 is 400, once."""
+        for octets in [
+            b"hello\r\n",
+            b"GET /files/f\r\n",
+            b"\x16\x03\x01\r\n",
+            GET[:-2] + b"a b: c\r\n\r\n",
+            GET[:-2] + b"Content-Length: -1\r\n\r\n",
+        ]:
+            with self.subTest(octets=octets):
+                self.assertEqual(self.answer(octets, octets), 400)
+
+
 class TimeoutTests(LimitedTestCase):
     """How long a connection may take."""
 
