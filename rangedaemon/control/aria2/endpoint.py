@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,13 @@ from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.aria2.sessions import BoundedWebSocketResource, Sessions
 from rangedaemon.control.intake import cut_off
 from rangedaemon.control.ports import Jobs
-from rangedaemon.control.problems import MethodRefused, NotReady, UnknownPath, problem_answer
+from rangedaemon.control.problems import (
+    MalformedRequest,
+    MethodRefused,
+    NotReady,
+    UnknownPath,
+    problem_answer,
+)
 from rangedaemon.control.routing import set_fields, shielded, write_head
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.errors import Fault
@@ -40,6 +47,9 @@ from rangedaemon.errors import Fault
 MEDIA_TYPE = "application/json-rpc"
 SHUTDOWN_DELAY = 1.0
 """Seconds between the answer and the stop, so that the answer arrives."""
+
+_KEY_FIELD = b"Sec-WebSocket-Key"
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 _log = Logger()
 
@@ -77,6 +87,8 @@ class Endpoint(Resource):
         if request.requestHeaders.getRawHeaders(b"Sec-WebSocket-Version", []) != [b"13"]:
             version = {"Sec-WebSocket-Version": "13"}
             return write_head(request, Answer(426, b"", "text/plain", version))
+        if not _KEY.fullmatch(b",".join(request.requestHeaders.getRawHeaders(_KEY_FIELD, []))):
+            return _refuse(request, MalformedRequest("Sec-WebSocket-Key is 16 octets in base64"))
         if self._sessions.full:
             return _refuse(request, NotReady("too many WebSocket sessions"))
         return self._socket.render_GET(request)
