@@ -24,6 +24,7 @@ from rangedaemon.errors import StorageFault
 from rangedaemon.server.lanes import BodyCut, CopyLane, Lane, Peer, paced
 from rangedaemon.server.pacing import Pace
 from rangedaemon.server.sendfile import SocketLane, can_sendfile
+from rangedaemon.server.tls import TlsLane, is_tls_over_socket
 from rangedaemon.storage.reading import read_cached, read_exactly
 from rangedaemon.storage.threads import InThread
 
@@ -148,6 +149,9 @@ class _Body:
         except StorageFault as fault:
             self._peer.cut(fault.detail)
             raise BodyCut(fault.detail) from fault
+        except Exception as exc:
+            self._peer.cut(f"the answer failed: {exc}")
+            raise
         finally:
             self._peer.close()
 
@@ -182,6 +186,8 @@ class _Body:
     def _lane(self) -> Lane:
         if can_sendfile(self._peer.transport):
             return SocketLane(self._peer, self._in_thread, self._pace)
+        if is_tls_over_socket(self._peer.transport):
+            return TlsLane(self._peer, self._in_thread, self._pace)
         return CopyLane(self._peer, self._in_thread, self._pace)
 
     def _check(self) -> None:

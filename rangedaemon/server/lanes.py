@@ -73,7 +73,9 @@ class Peer:
         self._alarm: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
         self._seen: object = None
-        self.transport: Any = request.channel.transport
+        # An HTTP/2 stream has no transport; it serves as one itself.
+        self.transport: Any = request.channel.transport or request.channel
+        self._direct = False
         request.notifyFinish().addErrback(self._gone)
 
     def check(self) -> None:
@@ -109,6 +111,25 @@ class Peer:
         if self._cut is None:
             self._fail(BodyCut(why))
             self.transport.abortConnection()
+
+    def attach(self) -> None:
+        """Hear from the transport when to pause and when to go on."""
+        # twisted.web's channel passes that on only where it could register itself with its
+        # transport, which wrapped transports do not always admit to allow.
+        self._direct = not IPushProducer.providedBy(self.transport) and hasattr(
+            self.transport, "registerProducer"
+        )
+        if self._direct:
+            self.transport.registerProducer(self, True)
+        else:
+            self.request.registerProducer(self, True)
+
+    def detach(self) -> None:
+        """Leave the transport as it was found."""
+        if self._direct:
+            self.transport.unregisterProducer()
+        else:
+            self.request.unregisterProducer()
 
     def close(self) -> None:
         """No more waiting: stop the clock."""
@@ -179,24 +200,11 @@ class CopyLane:
         self._in_thread = in_thread
         self._pace = pace
         self._block = SMALLEST_BLOCK
-        # Over TLS twisted.web's channel does not register itself with its transport, and
-        # so would never tell us to pause.
-        transport = peer.transport
-        self._direct = not IPushProducer.providedBy(transport) and hasattr(
-            transport, "registerProducer"
-        )
-        if self._direct:
-            transport.registerProducer(peer, True)
-        else:
-            peer.request.registerProducer(peer, True)
+        peer.attach()
 
     def close(self) -> None:
         """Leave the transport as it was found."""
-        self._peer.close()
-        if self._direct:
-            self._peer.transport.unregisterProducer()
-        else:
-            self._peer.unregister()
+        self._peer.detach()
 
     async def write(self, octets: bytes) -> None:
         """Hand over a few octets, once the peer takes more."""
@@ -234,6 +242,17 @@ class CopyLane:
         self._block = (
             min(LARGEST_BLOCK, 2 * self._block) if quick else max(SMALLEST_BLOCK, self._block // 2)
         )
+
+
+async def await_drained(peer: Peer, descriptor: Any) -> None:
+    """Wait until the buffer of *descriptor*, the lowest transport, is empty."""
+    peer.check()
+    # A transport asks a producer that it paused for more once its buffer has drained; so
+    # have it pause the one it has.
+    descriptor.producerPaused = True
+    descriptor.producer.pauseProducing()
+    descriptor.startWriting()
+    await peer.wait()
 
 
 async def paced(pace: Pace | None, peer: Peer, octets: int) -> None:

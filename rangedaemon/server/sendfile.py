@@ -16,7 +16,7 @@ from typing import Any, Final
 from twisted.internet import main, tcp
 from twisted.internet.defer import Deferred
 
-from rangedaemon.server.lanes import Peer, paced
+from rangedaemon.server.lanes import Peer, await_drained, paced
 from rangedaemon.server.pacing import Pace
 from rangedaemon.storage.reading import bring_in, seems_cached
 from rangedaemon.storage.threads import InThread
@@ -45,7 +45,7 @@ class SocketLane:
         self._in_thread = in_thread
         self._pace = pace
         self._transport: Any = peer.transport
-        peer.request.registerProducer(peer, True)
+        peer.attach()
 
     def close(self) -> None:
         """Leave the transport as it was found."""
@@ -60,12 +60,7 @@ class SocketLane:
 
     async def drained(self) -> None:
         """Wait until the transport's own buffer is empty."""
-        self._peer.check()
-        # A transport asks a producer that it paused for more once its buffer has drained:
-        # so have it think that it did.
-        self._transport.producerPaused = True
-        self._transport.startWriting()
-        await self._peer.wait()
+        await await_drained(self._peer, self._transport)
 
     async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
         """Send ``[start, stop)`` window by window."""

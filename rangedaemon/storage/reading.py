@@ -43,14 +43,18 @@ def read_exactly(fd: int, start: int, stop: int) -> bytes:
 
 def read_cached(fd: int, start: int, stop: int) -> bytes | None:
     """The octets of ``[start, stop)`` if all are in memory; None where that is not sure."""
-    if _NOWAIT is None:
-        return None
     buffer = bytearray(stop - start)
+    return bytes(buffer) if read_cached_into(fd, start, memoryview(buffer)) else None
+
+
+def read_cached_into(fd: int, start: int, buffer: memoryview) -> bool:
+    """Fill *buffer* from *start* on if all that is in memory; False where that is not sure."""
+    if _NOWAIT is None:
+        return False
     try:
-        got = os.preadv(fd, [buffer], start, _NOWAIT)
+        return os.preadv(fd, [buffer], start, _NOWAIT) == len(buffer)
     except OSError:
-        return None  # not in memory, or a file system that cannot tell
-    return bytes(buffer) if got == stop - start else None
+        return False  # not in memory, or a file system that cannot tell
 
 
 def seems_cached(fd: int, start: int, stop: int, *, phase: int = 0) -> bool:

@@ -1,0 +1,125 @@
+"""
+From the file through TLS to the socket, with as few copies and calls as we can.
+
+Twisted's TLS layer hands one record after the other to the transport below, which
+joins and buffers them.  Where that buffer is empty we encrypt block by block and
+write to the socket ourselves; whatever it does not take goes back to the transport,
+so that the order of records stays whatever happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from OpenSSL import SSL
+from twisted.internet import tcp
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+from rangedaemon.server.lanes import Peer, await_drained, paced
+from rangedaemon.server.pacing import Pace
+from rangedaemon.storage.reading import read_cached_into, read_exactly
+from rangedaemon.storage.threads import InThread
+
+_RECORD: Final = 16 * 1024
+"""The largest record (RFC 8446, section 5.1)."""
+_BLOCK: Final = 8 * _RECORD
+_OVERHEAD: Final = 1024
+_FLUSHING: Final = 4 * _RECORD
+"""A write of so much makes the TLS layer flush the small ones that it gathers."""
+_BLOCKS_PER_TURN: Final = 8
+
+_plain = memoryview(bytearray(_BLOCK))
+"""Octets on their way from the page cache to OpenSSL; nothing stays in it between turns."""
+
+
+def is_tls_over_socket(transport: object) -> bool:
+    """Whether *transport* is Twisted's TLS directly over a socket of ours."""
+    return isinstance(transport, TLSMemoryBIOProtocol) and isinstance(
+        transport.transport, tcp.Connection
+    )
+
+
+class TlsLane:
+    """Encrypts blocks for as long as the socket takes them, a bounded number in each turn."""
+
+    def __init__(self, peer: Peer, in_thread: InThread, pace: Pace | None) -> None:
+        self._peer = peer
+        self._in_thread = in_thread
+        self._pace = pace
+        self._tls: Any = peer.transport
+        self._below: Any = peer.transport.transport
+        peer.attach()
+
+    def close(self) -> None:
+        """Leave the transport as it was found."""
+        self._peer.detach()
+
+    async def write(self, octets: bytes) -> None:
+        """Hand over a few octets."""
+        self._peer.check()
+        self._peer.request.write(octets)
+        self._peer.moved += len(octets)
+
+    async def drained(self) -> None:
+        """Wait until the buffer of the transport below is empty."""
+        await await_drained(self._peer, self._below)
+
+    async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
+        """Encrypt and send ``[start, stop)``."""
+        await self._in_thread(check)
+        edge = min(stop, start + _FLUSHING)
+        await self._ordinary(fd, start, edge)
+        start = edge
+        while start < stop:
+            await self.drained()
+            edge = min(stop, start + self._turn())
+            await paced(self._pace, self._peer, edge - start)
+            reached = self._burst(fd, start, edge)
+            if reached == start:
+                reached = min(edge, start + _BLOCK)
+                await self._ordinary(fd, start, reached)
+            start = reached
+
+    def _turn(self) -> int:
+        whole = _BLOCK * _BLOCKS_PER_TURN
+        return whole if self._pace is None else min(whole, self._pace.burst)
+
+    async def _ordinary(self, fd: int, start: int, stop: int) -> None:
+        """Read in a thread, write through all layers."""
+        await self.write(await self._in_thread(read_exactly, fd, start, stop))
+
+    def _burst(self, fd: int, start: int, stop: int) -> int:
+        """Send from memory until *stop*, a full socket or a disk to wait for; say how far."""
+        connection = self._tls.getHandle()
+        room = True
+        while room and start < stop:
+            block = _plain[: min(_BLOCK, stop - start)]
+            if not read_cached_into(fd, start, block):
+                break
+            room = self._encrypt(connection, block)
+            start += len(block)
+            self._peer.moved += len(block)
+        return start
+
+    def _encrypt(self, connection: SSL.Connection, block: memoryview) -> bool:
+        """Send one block; False where the socket or TLS takes no more for now."""
+        self._peer.request.sentLength += len(block)
+        at = 0
+        try:
+            while at < len(block):
+                at += connection.send(block[at : at + _RECORD])
+        except SSL.Error:
+            # TLS has to hear from the peer first, or is broken: its own layer knows what to do.
+            self._tls.write(bytes(block[at:]))
+            return False
+        return self._push(connection.bio_read(len(block) + _OVERHEAD))
+
+    def _push(self, records: bytes) -> bool:
+        taken = 0
+        with suppress(OSError):  # full, or lost: the transport finds out which
+            taken = int(self._below.socket.send(records))
+        if taken < len(records):
+            self._below.write(records[taken:])
+        return taken == len(records)
