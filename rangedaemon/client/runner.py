@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
 from rangedaemon.client.workfile import forget_files
@@ -35,7 +36,7 @@ from rangedaemon.core.jobs import (
 from rangedaemon.core.segments import segments_of
 from rangedaemon.core.transfer import Trigger as Move
 from rangedaemon.core.transfer import move
-from rangedaemon.errors import Complaint, InvalidInput, UnknownJob
+from rangedaemon.errors import Complaint, InvalidInput, StateForbids, UnknownJob
 
 RECOVERY_PAGE = 500
 REST_SECONDS = 30.0
@@ -258,6 +259,17 @@ class Runner(Service):
             return running[0].segments()
         record = await self._record(job_id)
         return segments_of(record.size, record.covered)
+
+    async def reader(self, job_id: str) -> GrowingFile:
+        """A reader of the file of a job that runs.
+
+        :raises StateForbids: it does not run, or there is nothing to read yet.
+        """
+        running = self._running.get(job_id)
+        if running is None:
+            record = await self._record(job_id)
+            raise StateForbids(f"the job is {record.state}: its file does not grow")
+        return await running[0].reader()
 
     async def totals(self) -> Totals:
         """Counts and rates of the whole."""

@@ -47,6 +47,28 @@ class Sink:
         self._fault: Fault | None = None
         self._busy = 0
         self._idle: list[Deferred[None]] = []
+        self._awaited: list[tuple[int, Deferred[None]]] = []
+
+    async def there(self, offset: int) -> None:
+        """Return when the octet at *offset* is written.
+
+        :raises Fault: it never will be, by this sink.
+        """
+        if self._fault is not None:
+            raise self._fault
+        if self.written.reach(offset) == offset:
+            waiter: Deferred[None] = Deferred(self._not_awaited)
+            self._awaited.append((offset, waiter))
+            await waiter
+
+    def _not_awaited(self, waiter: Deferred[None]) -> None:
+        self._awaited = [pair for pair in self._awaited if pair[1] is not waiter]
+
+    def end(self, fault: Fault) -> None:
+        """No more octets come: whoever waits for one gets *fault*."""
+        awaited, self._awaited = self._awaited, []
+        for _, waiter in awaited:
+            waiter.errback(fault)
 
     def writer(self, offset: int, on_drained: Callable[[], None]) -> SegmentWriter:
         """A writer for a run of octets from *offset* on."""
@@ -60,6 +82,9 @@ class Sink:
         """A write has returned."""
         self._again += len(piece) - self.written.gaps(piece).total
         self.written = self.written.add(piece)
+        for waiting in [w for w in self._awaited if piece.start <= w[0] < piece.stop]:
+            self._awaited.remove(waiting)
+            waiting[1].callback(None)
 
     def take_again(self) -> int:
         """Octets that were written though they were there already, since the last call."""
@@ -70,6 +95,7 @@ class Sink:
         """A write has failed."""
         if self._fault is None:
             self._fault = fault
+            self.end(fault)
             self._on_fault(fault)
 
     def started(self) -> None:

@@ -38,6 +38,8 @@ from rangedaemon.errors import (
     Unreachable,
 )
 
+NEARBY = 8 * 1024 * 1024
+"""Octets behind an offset that somebody waits for, where a connection helps already."""
 PROOF_OCTETS = 256 * 1024
 """Octets that must be on the disk before mirrors are compared with them."""
 
@@ -107,7 +109,16 @@ class Swarm:
 
     def focus(self, offset: int) -> None:
         """Fetch the octets at and after *offset* first: somebody waits for them."""
-        self._plan.focus(offset)
+        if self.segmented and self._plan.focus(offset):
+            self.adjust()
+            if self._plan.focus(offset):
+                self._call_away(offset)
+
+    def _call_away(self, offset: int) -> None:
+        """Every worker is busy elsewhere: the one that is farthest off comes to *offset*."""
+        busy = [i for i in self.intakes if not 0 <= i.claim.position - offset < NEARBY]
+        if busy:
+            max(busy, key=lambda i: abs(i.claim.position - offset)).settle()
 
     def adjust(self) -> None:
         """Start workers where there is room for more."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rangedaemon.client.workfile import Workfile
-from rangedaemon.core.jobs import JobSpec, Verified
+from rangedaemon.core.jobs import JobRecord, Verified
 from rangedaemon.errors import ChecksumMismatch
 
 HASHLIB_NAMES = {"sha-256": "sha256", "sha-512": "sha512", "sha-1": "sha1", "blake2b": "blake2b"}
 
 
 async def verify(
-    file: Workfile, spec: JobSpec, length: int, go_on: Callable[[], bool]
+    file: Workfile, record: JobRecord, length: int, go_on: Callable[[], bool]
 ) -> tuple[Verified, str | None] | None:
     """By what the file was verified and the digest that was; None where *go_on* said no.
 
     :raises ChecksumMismatch: it is not what was promised.
     """
+    spec = record.spec
     if spec.checksum is None:
         return Verified.LENGTH, None
     algorithm, _, wanted = spec.checksum.partition("=")

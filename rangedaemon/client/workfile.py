@@ -15,7 +15,7 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.sink import Sink
 from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
-from rangedaemon.errors import Fault
+from rangedaemon.errors import Fault, StateForbids
 from rangedaemon.storage.extentlog import log_path, remove_log
 from rangedaemon.storage.ledger import LedgeredFile, Recovered
 from rangedaemon.storage.partfile import discard, part_path, publish
@@ -71,6 +71,10 @@ class Workfile:
     async def read(self, offset: int, length: int) -> bytes:
         """Octets from the disk, fewer where it ends before."""
         return await self._in_thread(self._file.part.read, offset, length)
+
+    async def another_descriptor(self) -> int:
+        """A descriptor of its own for somebody who reads along."""
+        return await self._in_thread(self._file.part.duplicate)
 
     async def reserve(self, length: int) -> None:
         """:raises NoSpace: *length* octets would not fit on the disk."""
@@ -130,6 +134,7 @@ class Workfile:
     async def close(self, *, forget: bool = False) -> None:
         """Let go when no write is under way; with *forget* the log goes for good."""
         if self.sink is not None:
+            self.sink.end(StateForbids("the job has stopped"))
             await self.sink.settled()
         await self._in_thread(self._file.close)
         if forget:

@@ -41,11 +41,6 @@ def join_lines(values: Iterable[str]) -> str | None:
     return ", ".join(lines) if lines else None
 
 
-def split_list(text: str) -> list[str]:
-    """The non-empty elements of a comma-separated list without quoted strings (5.6.1)."""
-    return [element for raw in text.split(",") if (element := raw.strip(OWS))]
-
-
 def split_quoted_list(text: str) -> Iterator[str]:
     """The non-empty elements of a list whose quoted strings may hold commas (5.6.1, 5.6.4)."""
     for match in _LIST_ELEMENT.finditer(text):

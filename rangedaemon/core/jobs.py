@@ -146,6 +146,11 @@ class JobRecord:
     """The digest that was checked at the end, ``algorithm=hex``."""
 
     @property
+    def vouched(self) -> bool:
+        """Whether a digest will prove the whole, so that segments need no validator."""
+        return self.spec.checksum is not None
+
+    @property
     def size(self) -> int | None:
         """Complete length in octets, None until an origin told it."""
         return self.remembered.length

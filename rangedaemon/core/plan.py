@@ -18,6 +18,9 @@ from rangedaemon.core.intervals import ByteRange, IntervalSet
 OPEN_END = 1 << 62
 """Where a representation of unknown length is taken to end, until it has ended."""
 
+NEAR_OCTETS = 512 * 1024
+"""A connection that is this close to an octet is let come to it."""
+
 SMALLEST_THEFT = 256 * 1024
 """Octets; a remainder under twice this is raced for instead of split."""
 
@@ -85,9 +88,19 @@ class Plan:
         for claim in self.claims:
             claim.stop = min(claim.stop, length)
 
-    def focus(self, offset: int) -> None:
-        """Serve holes at and after *offset* first (somebody waits for them)."""
+    def focus(self, offset: int) -> bool:
+        """Serve holes at and after *offset* first: somebody waits for them.
+
+        A claim that would reach the offset only much later is cut there.
+
+        :returns: whether the octet at *offset* is a hole now, so that a worker must come.
+        """
         self._focus = max(0, offset)
+        for claim in self.claims:
+            far = claim.position + NEAR_OCTETS < offset < claim.stop
+            if far and claim.rival is None:
+                self.cut(claim, offset)
+        return self.holes.covers(ByteRange(offset, offset + 1))
 
     def open_with(self, piece: ByteRange | None) -> Claim:
         """The claim of the first answer, which brings *piece* (None: everything)."""

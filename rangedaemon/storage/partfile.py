@@ -130,6 +130,10 @@ class PartFile:
         with storage_faults(self.path):
             return os.pread(self._fd, length, offset)
 
+    def duplicate(self) -> int:
+        """Another descriptor of the same open file; the caller closes it."""
+        return os.dup(self._fd)
+
     def reserve(self, length: int) -> None:
         """Refuse early where *length* octets would not fit (nothing is allocated)."""
         with storage_faults(self.path):

@@ -1,0 +1,42 @@
+"""What the journal knows of a running job: each change is saved, each move announced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rangedaemon.client.habits import Habits
+from rangedaemon.core.jobs import JobRecord, JobSnapshot, Live
+from rangedaemon.core.transfer import Trigger, move
+
+
+class Books:
+    """The record of one job."""
+
+    def __init__(self, record: JobRecord, habits: Habits, live: Callable[[], Live]) -> None:
+        """:param live: what only the running job knows, at the moment of the call."""
+        self.record = record
+        self._habits = habits
+        self._live = live
+
+    def snapshot(self) -> JobSnapshot:
+        """The job at this moment."""
+        return JobSnapshot(self.record, self._live())
+
+    async def move(self, trigger: Trigger, **changes: Any) -> None:
+        """Change the state, in one transaction and one event.
+
+        :raises StateForbids: the table has no such move.
+        """
+        await self.save(state=move(self.record.state, trigger), **changes)
+        self.announce("job")
+
+    async def save(self, **changes: Any) -> None:
+        """Change the record; durable when this returns."""
+        self.record = replace(self.record, **changes)
+        await self._habits.store.save(self.record)
+
+    def announce(self, kind: str) -> None:
+        """Tell everybody."""
+        self._habits.announce(kind, self.snapshot())

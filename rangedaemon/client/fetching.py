@@ -1,0 +1,174 @@
+"""
+One attempt at the octets: the swarm, with rates, silence and checkpoints beside it.
+
+The file that the octets go to outlives the attempt; the swarm and its sink do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rangedaemon.client.books import Books
+from rangedaemon.client.chores import beside
+from rangedaemon.client.habits import Habits
+from rangedaemon.client.opening import Opening
+from rangedaemon.client.source import Source
+from rangedaemon.client.swarm import Swarm
+from rangedaemon.client.throttle import Throttle
+from rangedaemon.client.workfile import Workfile
+from rangedaemon.core.intervals import EMPTY, IntervalSet
+from rangedaemon.core.jobs import JobSpec
+from rangedaemon.core.plan import Plan
+from rangedaemon.core.rates import RateMeter
+from rangedaemon.errors import Fault, StorageFault
+
+TICK_SECONDS = 0.5
+
+Cancellable = Callable[[Awaitable[None]], Awaitable[None]]
+
+
+class Fetching:
+    """What moves a job's octets, and what is known of how it goes."""
+
+    _log = Logger()
+
+    def __init__(self, books: Books, habits: Habits) -> None:
+        self.file: Workfile | None = None
+        self.won = False
+        """Whether any octet has come since this was made."""
+        self._books = books
+        self._habits = habits
+        self._clock = habits.around.clock
+        self._throttle = Throttle(self._clock, books.record.spec.rate_limit, habits.shared)
+        self._meter = RateMeter()
+        self._swarm: Swarm | None = None
+
+    # -- how it goes --------------------------------------------------------------
+
+    @property
+    def swarm(self) -> Swarm | None:
+        """The connections at work, None where none are."""
+        return self._swarm
+
+    @property
+    def written(self) -> IntervalSet:
+        """The octets that are in the part file now."""
+        sink = self.file.sink if self.file is not None else None
+        return sink.written if sink is not None else self._books.record.covered
+
+    @property
+    def rate(self) -> float:
+        """Octets per second over the last seconds."""
+        return self._meter.rate(self._clock.seconds())
+
+    def change(self, spec: JobSpec) -> None:
+        """Take on other wishes."""
+        self._throttle.set_rate(spec.rate_limit)
+        if self._swarm is not None and self._swarm.segmented:
+            self._swarm.most = max(1, spec.segments)
+            self._swarm.adjust()
+
+    # -- an attempt -----------------------------------------------------------------
+
+    async def fetch(
+        self, opening: Opening, sources: Sequence[Source], cancellable: Cancellable
+    ) -> None:
+        """Bring every octet that is missing.
+
+        :param cancellable: awaits the network's part, which may be cut short.
+        :raises Fault: it could not; what came is kept.
+        """
+        record = self._books.record
+        file = self._file
+        sink = file.begin(record.covered, self._disk_failed)
+        if opening.reply is None:
+            return
+        plan = Plan(opening.identity.length, record.covered, smallest=self._habits.min_segment_size)
+        ranged = opening.reply.answer.status == 206
+        claim = plan.open_with(opening.piece) if ranged else plan.take_all()
+        self._swarm = Swarm(
+            self._habits.around,
+            sources,
+            plan,
+            sink,
+            self._throttle,
+            file.read,
+            most=max(1, record.spec.segments) if opening.segmented else 1,
+            segmented=opening.segmented,
+            vouched=record.vouched,
+        )
+        try:
+            await beside(
+                self._clock,
+                [(TICK_SECONDS, self._tick), (self._habits.checkpoint_interval, self.checkpoint)],
+                self._chore_failed,
+                cancellable(self._swarm.run(opening.reply, claim, opening.piece)),
+            )
+        finally:
+            self._swarm = None
+        if opening.identity.length is None:
+            await self._books.save(remembered=replace(opening.identity, length=plan.length))
+
+    async def _tick(self) -> None:
+        if self._swarm is not None:
+            self._swarm.tick(TICK_SECONDS)
+        if self._meter.note(self._clock.seconds(), self.written.total):
+            self._books.announce("job")
+
+    def _chore_failed(self, failure: Failure) -> None:
+        if isinstance(failure.value, Fault):
+            self._disk_failed(failure.value)
+        else:
+            self._log.failure("a chore broke", failure)
+            self._disk_failed(StorageFault("an internal error; the log has its traceback"))
+
+    def _disk_failed(self, fault: Fault) -> None:
+        if self._swarm is not None:
+            self._swarm.stop(fault)
+
+    # -- what may be claimed ----------------------------------------------------------
+
+    async def checkpoint(self) -> None:
+        """Sync, then claim: never the other way round."""
+        if self.file is None or self.file.sink is None:
+            return
+        covered = await self.file.sync()
+        if covered != self._books.record.covered:
+            self.won = True
+            again = self.file.sink.take_again()
+            refetched = self._books.record.refetched + again
+            await self._books.save(covered=covered, refetched=refetched)
+
+    async def last_checkpoint(self) -> None:
+        """A checkpoint where something is wrong already: what can be claimed, is."""
+        try:
+            if self.file is not None and self.file.sink is not None:
+                await self.file.sink.settled()
+            await self.checkpoint()
+        except Fault as fault:
+            self._log.warn("no last checkpoint: {why}", why=fault.detail)
+
+    async def forget(self) -> int:
+        """Throw every octet away; how many there were."""
+        lost = max(self._books.record.covered.total, self.written.total)
+        await self.let_go(empty=True)
+        await self._books.save(covered=EMPTY)
+        return lost
+
+    async def let_go(self, *, empty: bool = False, forget: bool = False) -> None:
+        """Close the file; with *empty* cut it first, with *forget* its log goes."""
+        file, self.file = self.file, None
+        if file is not None:
+            if empty:
+                await file.truncate()
+            await file.close(forget=forget or empty)
+
+    @property
+    def _file(self) -> Workfile:
+        if self.file is None:
+            raise StorageFault("the part file is not open")
+        return self.file
