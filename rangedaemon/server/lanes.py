@@ -129,7 +129,7 @@ class Peer:
         if self._direct:
             self.transport.unregisterProducer()
         else:
-            self.request.unregisterProducer()
+            self.unregister()
 
     def close(self) -> None:
         """No more waiting: stop the clock."""

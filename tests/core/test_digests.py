@@ -78,6 +78,11 @@ class MetalinkTests(SynchronousTestCase):
         urls = [(url.get("priority"), url.text) for url in file.findall(f"{NAMESPACE}url")]
         self.assertEqual(urls, [("1", "http://h/a?b&c"), ("2", "http://i/")])
 
+    def test_empty_file(self) -> None:
+        """A file without octets has no pieces, and no element for them."""
+        octets = format_metalink("f", 0, Hashes(b"\x01" * 32, 4, ()), ["http://h/f"])
+        self.assertIsNone(ET.fromstring(octets).find(f".//{NAMESPACE}pieces"))
+
     def test_names_without_xml(self) -> None:
         """Control characters and octets that are no text cannot be said."""
         for name in ["a\x01", "a\nb", "a\udcff"]:

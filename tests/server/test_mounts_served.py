@@ -6,7 +6,9 @@ import json
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import Request
 
+from rangedaemon.server import answering
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
 from rangedaemon.server.resource import MountsResource
 from tests.server.wire import WireTestCase
@@ -205,6 +207,36 @@ class MountOptionTests(WireTestCase):
         reply = self.ask("/files/f")
         self.assertEqual(reply.status, 500)
         self.assertNotIn(str(self.root).encode(), reply.body)
+
+    def test_unexpected_failure(self) -> None:
+        """A fault of ours before the first octet is 500, with none of the planned fields."""
+
+        def breaks(*_: object, **__: object) -> None:
+            raise OSError(5, "Input/output error", str(self.root))
+
+        self.put("f", b"abc")
+        self.patch(answering, "send_body", breaks)
+        reply = self.ask("/files/f")
+        self.assertEqual((reply.status, reply.body), (500, b"The server failed.\n"))
+        self.assertEqual(reply.fields.get_all("Content-Length"), ["19"])
+        self.assertNotIn("ETag", reply.fields)
+        self.assertEqual(reply.fields["X-Content-Type-Options"], "nosniff")
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_unexpected_failure_midway(self) -> None:
+        """After the first octet there is nothing left to say: the connection ends."""
+
+        def breaks(request: Request, *_: object, **__: object) -> None:
+            request.write(b"a")
+            raise OSError(5, "Input/output error")
+
+        self.put("f", b"abc")
+        self.patch(answering, "send_body", breaks)
+        protocol, transport = self.connect()
+        protocol.dataReceived(b"GET /files/f HTTP/1.1\r\nHost: h\r\n\r\n")
+        self.assertTrue(transport.value().endswith(b"\r\n\r\na"))
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
     def broken(self, *_: object) -> None:
         raise OSError(5, "Input/output error", str(self.root))

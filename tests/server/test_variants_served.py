@@ -10,6 +10,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
 
 from rangedaemon.server.files import DIGEST_PATIENCE, METALINK_PATIENCE
 from rangedaemon.server.mounts import Mount
@@ -213,6 +215,17 @@ class SlowHashingTests(WireTestCase):
         self.clock.pump([0.0] * 5)
         self.assertNotIn(b"Repr-Digest", transport.value().partition(b"\r\n\r\n")[0])
 
+    def test_peers_leave(self) -> None:
+        """Whoever leaves while hashing goes on is not answered, and leaves nothing open."""
+        for path in ["/files/f", "/files/f.meta4"]:
+            protocol, transport = self.connect()
+            head = f"GET {path} HTTP/1.1\r\nHost: h\r\nWant-Repr-Digest: sha-256=1\r\n\r\n"
+            protocol.dataReceived(head.encode())
+            protocol.connectionLost(Failure(ConnectionLost()))
+            self.finish_hashing()
+            self.assertEqual(transport.value(), b"")
+        self.assertEqual(len(os.listdir("/proc/self/fd")), self.descriptors)
+
     def test_metalink_comes_late(self) -> None:
         """503 with the time to come back; then it is there."""
         transport = self.begin("/files/f.meta4")
@@ -284,6 +297,12 @@ class MetalinkTests(WireTestCase):
                 self.assertEqual(self.ask(f"/files/{name}.meta4").status, 404)
         octets = b"GET /files/dir/f.meta4 HTTP/1.1\r\nHost: h/evil\r\n\r\n"
         self.assertEqual(self.exchange(octets, "GET")[0].status, 404)
+
+    def test_of_a_name_without_xml(self) -> None:
+        """A name that XML cannot say has no metalink; the file itself is served."""
+        self.put("a\x01", TEXT)
+        self.assertEqual(self.ask("/files/a%01").status, 200)
+        self.assertEqual(self.ask("/files/a%01.meta4").status, 404)
 
     def test_off(self) -> None:
         """Where the mount says no there is neither document nor link."""
