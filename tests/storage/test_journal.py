@@ -84,6 +84,41 @@ class SaveTests(JournalTestCase):
         self.assertIsNone(self.now(self.opened().delete(job(1).id)))
 
 
+class QueueTests(JournalTestCase):
+    """Tests for `Journal.next_queued` and `Journal.due`."""
+
+    def numbers(self, found: Any) -> list[int]:
+        """The ids of what was found, as numbers."""
+        return [int(record.id, 16) for record in found]
+
+    def test_turn(self) -> None:
+        """The highest priority comes first, the oldest first among equals."""
+        journal = self.opened()
+        self.now(journal.add([job(1), job(2, priority=5), job(3, priority=-1), job(4, priority=5)]))
+        found = self.now(journal.next_queued(limit=9, without=()))
+        self.assertEqual(self.numbers(found), [2, 4, 1, 3])
+
+    def test_left_out(self) -> None:
+        """Those left out do not count against the limit, and other states never come."""
+        journal = self.opened()
+        self.now(journal.add([job(9, state=JobState.PAUSED), *(job(n) for n in range(1, 6))]))
+        without = [job(n).id for n in (1, 2, 4)]
+        found = self.now(journal.next_queued(limit=2, without=without))
+        self.assertEqual(self.numbers(found), [3, 5])
+
+    def test_due(self) -> None:
+        """Waiting jobs come when their time has come, the earliest first."""
+        journal = self.opened()
+        times = {1: 30.0, 2: 10.0, 3: 20.0, 4: None}
+        self.now(
+            journal.add([job(n, state=JobState.WAITING, retry_at=at) for n, at in times.items()])
+        )
+        self.now(journal.add([job(5, state=JobState.PAUSED, retry_at=1.0)]))
+        self.assertEqual(self.numbers(self.now(journal.due(now=20.0, limit=9))), [2, 3])
+        self.assertEqual(self.numbers(self.now(journal.due(now=99.0, limit=1))), [2])
+        self.assertEqual(self.now(journal.next_retry()), 10.0)
+
+
 class CloseTests(JournalTestCase):
     """Tests for `Journal.close`."""
 
