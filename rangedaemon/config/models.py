@@ -117,6 +117,10 @@ class Control(Section):
     """Made with mode 0600 where it is missing; by default control.token in state_dir."""
     allowed_hosts: tuple[Host, ...] = ("localhost", "127.0.0.1", "[::1]")
     """Hosts that a request may name, against DNS rebinding."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Origins of other pages that may steer the daemon with a token, such as an AriaNg."""
+    notify_strangers: bool = False
+    """Whether aria2 WebSocket clients that show no token are told of downloads (by GID)."""
 
 
 class Retry(Section):

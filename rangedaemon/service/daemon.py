@@ -164,6 +164,8 @@ class Daemon(MultiService):
             default_segments=self._config.downloads.segments,
             max_active=self._config.downloads.max_active,
             rate_limit=self._config.downloads.rate_limit,
+            allowed_origins=self._config.control.allowed_origins,
+            notify_strangers=self._config.control.notify_strangers,
         )
 
     def _begin(self) -> None:
