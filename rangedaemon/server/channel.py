@@ -1,5 +1,5 @@
 """
-Connections: how many there may be, and how long one may take to say what it wants.
+Connections: how many there may be, how long one may take to speak, how all of them end.
 
 An idle connection is closed after a while; one that has begun to speak has a fixed
 time for the whole head of its request, however it drips (RFC 9110, 17: resource
@@ -12,41 +12,72 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, Request
 
 HEAD_SIZE = 128 * 1024
 """Octets of a request's head: enough for the ten thousand ranges that we will not send."""
 
 
 class Crowd:
-    """How many connections there are, in all and of each address; None is no limit."""
+    """The connections that there are, of all and of each address; None is no limit."""
 
     def __init__(self, most: int | None = None, most_of_one: int | None = None) -> None:
         self._most = most
         self._most_of_one = most_of_one
+        self._members: set[RangeChannel] = set()
         self._by_address: Counter[str] = Counter()
-        self.total = 0
+        self._empty: Deferred[None] | None = None
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self._members)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more than what was begun is to be done."""
+        return self._empty is not None
 
     def has_room(self, address: str) -> bool:
         """Whether one more may come from *address*."""
-        if self._most is not None and self.total >= self._most:
+        if self.draining or (self._most is not None and self.total >= self._most):
             return False
         return self._most_of_one is None or self._by_address[address] < self._most_of_one
 
-    def enter(self, address: str) -> None:
+    def enter(self, member: RangeChannel) -> None:
         """One has come."""
-        self.total += 1
-        self._by_address[address] += 1
+        self._members.add(member)
+        self._by_address[member.address] += 1
 
-    def leave(self, address: str) -> None:
+    def leave(self, member: RangeChannel) -> None:
         """One has gone."""
-        self.total -= 1
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        self._members.discard(member)
+        self._by_address[member.address] -= 1
+        if not self._by_address[member.address]:
+            del self._by_address[member.address]
+        self._tell()
+
+    def drain(self) -> Deferred[None]:
+        """Close what is idle, finish what was begun; fires when nobody is left. Call it once."""
+        empty: Deferred[None] = Deferred()
+        self._empty = empty
+        for member in list(self._members):
+            member.end_soon()
+        self._tell()
+        return empty
+
+    def abort(self) -> None:
+        """Cut off all who are left."""
+        for member in list(self._members):
+            member.transport.abortConnection()
+
+    def _tell(self) -> None:
+        if self._empty is not None and not self._members and not self._empty.called:
+            self._empty.callback(None)
 
 
 class RangeChannel(HTTPChannel):
@@ -67,12 +98,12 @@ class RangeChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         """A peer is there."""
-        self.crowd.enter(self.address)
+        self.crowd.enter(self)
         super().connectionMade()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """It is gone."""
-        self.crowd.leave(self.address)
+        self.crowd.leave(self)
         self._head_is_over()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
@@ -90,6 +121,21 @@ class RangeChannel(HTTPChannel):
         """The head is whole."""
         self._head_is_over()
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: N802
+        """Whether another request may follow: none while we come to an end."""
+        persistent: bool = super().checkPersistence(request, version)  # type: ignore[no-untyped-call]
+        if self.crowd.draining:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return persistent
+
+    def end_soon(self) -> None:
+        """Close after the answer that is on its way, or at once where there is none."""
+        if self._handlingRequest:
+            self.persistent = 0
+        else:
+            self.loseConnection()  # type: ignore[no-untyped-call]
 
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002, N802
         """One line is longer than a head may be."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
@@ -115,6 +116,15 @@ class RangeSite(Site):
         channel.address = address
         channel.head_timeout = self._head_timeout
         return channel
+
+    async def drain(self, patience: float) -> None:
+        """Come to an end: finish what was begun for *patience* seconds, then cut off the rest."""
+        drained = self.crowd.drain()
+        drained.addTimeout(patience, self.reactor)
+        try:
+            await drained
+        except DeferredTimeout:
+            self.crowd.abort()
 
     def log(self, request: HTTPRequest) -> None:
         """One answer is over."""

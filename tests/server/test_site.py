@@ -13,7 +13,6 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.server.accesslog import AccessLog, AccessRecord, format_combined, format_json
-from rangedaemon.server.channel import Crowd
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.site import Limits, build_site
 from rangedaemon.storage.threads import inline
@@ -75,11 +74,61 @@ class LimitTests(LimitedTestCase):
 
     def test_crowd_forgets(self) -> None:
         """An address of which nobody is left takes no memory."""
-        crowd = Crowd(most_of_one=1)
-        crowd.enter("a")
-        self.assertFalse(crowd.has_room("a"))
-        crowd.leave("a")
-        self.assertEqual((crowd.total, len(crowd._by_address)), (0, 0))
+        protocol, _ = self.come()
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.site.crowd.total, len(self.site.crowd._by_address)), (0, 0))
+
+
+class DrainTests(LimitedTestCase):
+    """How a site comes to its end."""
+
+    def test_idle_and_half(self) -> None:
+        """Silent connections and half requests are closed at once; nobody new is let in."""
+        silent, half = self.come(), self.come("192.0.2.2")
+        half[0].dataReceived(GET[:20])
+        drained = self.site.crowd.drain()
+        for protocol, transport in [silent, half]:
+            self.assertTrue(transport.disconnecting)
+            self.assertNoResult(drained)
+            protocol.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(drained)
+        (reply,) = parse_replies(self.come()[1].value(), ["GET"])
+        self.assertEqual(reply.status, 503)
+
+    def test_begun(self) -> None:
+        """An answer that was begun is finished, then its connection is closed."""
+        self.at(self.root / "f", 0.01)
+        protocol, transport = self.come()
+        protocol.dataReceived(GET)
+        drained = self.site.crowd.drain()
+        self.assertFalse(transport.disconnecting)
+        self.clock.advance(1)
+        (reply,) = parse_replies(transport.value(), ["GET"])
+        self.assertEqual(reply.body, b"content")
+        self.assertTrue(transport.disconnecting)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.successResultOf(drained)
+
+    def test_nobody(self) -> None:
+        """Where nobody is connected it is over at once."""
+        self.successResultOf(self.site.crowd.drain())
+
+    def test_impatient(self) -> None:
+        """Whoever does not come to an end can be cut off."""
+        self.at(self.root / "f", 0.01)
+        protocol, transport = self.come()
+        aborted: list[bool] = []
+        transport.abortConnection = lambda: aborted.append(True)  # type: ignore[method-assign]
+        protocol.dataReceived(GET)
+        drained = Deferred.fromCoroutine(self.site.drain(0.05))
+        self.clock.advance(0.04)
+        self.assertEqual(aborted, [])
+        self.clock.advance(0.01)
+        self.assertEqual(aborted, [True])
+        self.successResultOf(drained)
+        protocol.connectionLost(Failure(ConnectionLost()))
+        self.clock.advance(1)
+        self.assertEqual(self.site.crowd.total, 0)
 
 
 class HeadTests(LimitedTestCase):
