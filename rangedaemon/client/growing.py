@@ -47,7 +47,7 @@ class GrowingFile:
         self.identity: Remembered = job.record.remembered
         self._job = job
         self._fd = descriptor
-        self._generation = job.record.changes
+        self.generation = job.record.changes
 
     @property
     def length(self) -> int:
@@ -83,7 +83,7 @@ class GrowingFile:
         return self._job.record.state is JobState.COMPLETE
 
     def _insist_on_same(self) -> None:
-        if self._job.record.changes != self._generation:
+        if self._job.record.changes != self.generation:
             raise Changed("the file changed at the origin while it was read")
 
     def _pread(self, offset: int, length: int) -> bytes:

@@ -66,7 +66,7 @@ class Rules:
     allowed_hosts: frozenset[str]
     """As `host_name` gives them; ``*`` lets any name in."""
     allowed_origins: Collection[str] = ()
-    """Origins of other sites, lower case, that may ask from a browser."""
+    """Origins of other sites, lower case, that may ask from a browser; ``*`` for all."""
     doors: Sequence[tuple[str, Door]] = field(
         default=(
             ("/healthz", Door.OPEN),
@@ -163,7 +163,8 @@ def _check_origin(asked: Asked, rules: Rules) -> None:
     origin = asked.origins[0].lower()
     match = _ORIGIN.fullmatch(origin)
     ours = match is not None and match[1] == asked.hosts[0].strip().lower()
-    if len(asked.origins) != 1 or not (ours or origin in rules.allowed_origins):
+    listed = "*" in rules.allowed_origins or origin in rules.allowed_origins
+    if len(asked.origins) != 1 or not (ours or listed):
         raise Forbidden("a page of this Origin may not ask this")
 
 

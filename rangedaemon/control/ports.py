@@ -17,11 +17,38 @@ from rangedaemon.core.jobs import (
     JobSnapshot,
     JobSpec,
     JobState,
+    Remembered,
     SegmentSnapshot,
     Totals,
 )
 
 __all__ = ["JobEvent", "Jobs", "Totals"]
+
+
+class Growing(Protocol):
+    """A reader of a file that is still fetched."""
+
+    identity: Remembered
+    """What the origin said of the representation that is read."""
+    generation: int
+    """How often the file had changed at the origin when the reading began."""
+
+    @property
+    def length(self) -> int:
+        """Complete length in octets."""
+
+    @property
+    def filename(self) -> str:
+        """What the finished file will be called."""
+
+    async def read(self, offset: int, most: int) -> bytes:
+        """At least one octet from *offset* on; waits until it is there.
+
+        :raises Fault: it will not come.
+        """
+
+    async def close(self) -> None:
+        """Let go of it."""
 
 
 class Jobs(Protocol):
@@ -67,6 +94,13 @@ class Jobs(Protocol):
 
     async def segments(self, job_id: str) -> Sequence[SegmentSnapshot]:
         """Its segments in ascending order. :raises UnknownJob: there is none."""
+
+    async def reader(self, job_id: str) -> Growing:
+        """A reader of the file of a job that runs.
+
+        :raises UnknownJob: there is none.
+        :raises StateForbids: it does not run, or nothing of it is there yet.
+        """
 
     async def totals(self) -> Totals:
         """Counts and rates of the whole."""

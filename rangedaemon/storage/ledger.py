@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import OnConflict
-from rangedaemon.storage.extentlog import ExtentLog, log_path
+from rangedaemon.storage.extentlog import ExtentLog, log_path, remove_log
 from rangedaemon.storage.extents import verify_extents
 from rangedaemon.storage.partfile import PartFile, claim_name, part_path
 
@@ -48,6 +48,7 @@ class LedgeredFile:
         :raises NameTaken, NoSpace, NotWritable, StorageFault: there can be none.
         """
         final, part = claim_name(wanted, on_conflict)
+        remove_log(log_path(state_dir, job_id))
         return final, cls._with_log(part, state_dir, job_id, generation)
 
     @classmethod
@@ -87,6 +88,8 @@ class LedgeredFile:
         """Return when everything written, and its log, is on the disk."""
         self.part.sync()
         self._log.sync()
+        if self._log.bloated:
+            self._log.rewrite()
 
     def close(self) -> None:
         """Let go of both; the files stay."""

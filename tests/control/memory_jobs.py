@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from rangedaemon.control.ports import JobEvent, Totals
+from rangedaemon.control.ports import Growing, JobEvent, Totals
 from rangedaemon.core.jobs import (
     FINISHED,
     RUNNING,
@@ -146,6 +146,11 @@ class MemoryJobs:
         """What the test put there."""
         await self.get(job_id)
         return self.parts.get(job_id, ())
+
+    async def reader(self, job_id: str) -> Growing:
+        """None of its jobs grows."""
+        job = await self.get(job_id)
+        raise StateForbids(f"the job is {job.record.state}: its file does not grow")
 
     async def totals(self) -> Totals:
         """Counts of the states that occur."""

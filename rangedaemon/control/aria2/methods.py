@@ -232,7 +232,8 @@ class Methods:
     async def tell_active(self, params: Params) -> list[dict[str, Any]]:
         """Whatever runs."""
         keys = params.keys(0)
-        return [status(snapshot, keys) for snapshot in self._jobs.running_now()]
+        running = (each for each in self._jobs.running_now() if each.record.state in RUNNING)
+        return [status(snapshot, keys) for snapshot in running]
 
     async def tell_waiting(self, params: Params) -> list[dict[str, Any]]:
         """A stretch of the queue."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from rangedaemon.control.growing import serve_growing
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routes.jobs import BASE, job_id
 from rangedaemon.control.routing import Incoming, Route, set_fields
 from rangedaemon.core.disposition import format_disposition
 from rangedaemon.core.jobs import JobRecord, JobState
-from rangedaemon.errors import StateForbids
 from rangedaemon.server.answering import Surroundings, open_settled, serve_open_file
 from rangedaemon.storage.tree import OpenFile, ServedTree
 
@@ -33,14 +33,17 @@ class ContentRoutes:
 
     async def content(self, incoming: Incoming) -> None:
         """
-        The file of a finished job.
+        The file of a finished job, or of one that is being fetched: what is asked for first.
 
-        :raises StateForbids: it is not finished.
+        :raises StateForbids: it is neither.
         :raises NoSuchFile: it is not there any more.
         """
         record = (await self._jobs.get(job_id(incoming))).record
         if record.state is not JobState.COMPLETE or record.filename is None:
-            raise StateForbids(f"the job is {record.state}: its file is not finished")
+            reader = await self._jobs.reader(record.id)
+            set_fields(incoming.request, {"Content-Security-Policy": CONTENT_POLICY})
+            await serve_growing(incoming.request, record.id, reader, self._files)
+            return
         opened = await open_settled(self._files, lambda: open_finished(record))
         set_fields(incoming.request, {"Content-Security-Policy": CONTENT_POLICY})
         named = ("Content-Disposition", format_disposition("attachment", opened.name))
