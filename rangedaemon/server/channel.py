@@ -22,6 +22,14 @@ HEAD_SIZE = 128 * 1024
 """Octets of a request's head: enough for the ten thousand ranges that we will not send."""
 
 
+_SPARE_DESCRIPTORS = 128
+
+
+def affordable_connections(descriptors: int) -> int:
+    """How many connections fit in a process' limit of open files: each may need a file too."""
+    return max(16, (descriptors - _SPARE_DESCRIPTORS) // 2)
+
+
 class Crowd:
     """The connections that there are, of all and of each address; None is no limit."""
 

@@ -8,6 +8,7 @@ timed; each answer is a line of the access log, if there is one.
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from twisted.web.server import Request, Site
 from rangedaemon.core.dates import format_http_date
 from rangedaemon.server.accesslog import AccessLog, AccessRecord
 from rangedaemon.server.answering import Surroundings, field_value
-from rangedaemon.server.channel import Crowd, RangeChannel, Refusal
+from rangedaemon.server.channel import Crowd, RangeChannel, Refusal, affordable_connections
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
 from rangedaemon.storage.threads import InThread
@@ -44,7 +45,10 @@ class Limits:
     connections_per_address: int | None = None
 
 
-DEFAULT_LIMITS = Limits()
+def default_limits() -> Limits:
+    """As many connections as this process has descriptors for, and no more."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Limits(connections=None if soft < 0 else affordable_connections(soft))
 
 
 class RangeRequest(Request):
@@ -84,16 +88,16 @@ class RangeSite(Site):
 
     def __init__(
         self,
-        resource: MountsResource,
+        mounts: MountsResource,
         clock: IReactorTime,
         limits: Limits,
         access_log: AccessLog | None,
     ) -> None:
         super().__init__(  # type: ignore[no-untyped-call]
-            resource, parsePOSTFormSubmission=False, reactor=clock, timeout=limits.idle_timeout
+            mounts, parsePOSTFormSubmission=False, reactor=clock, timeout=limits.idle_timeout
         )
         self.displayTracebacks = False
-        self.now = resource.now
+        self.now = mounts.now
         self.crowd = Crowd(limits.connections, limits.connections_per_address)
         self._head_timeout = limits.head_timeout
         self._access_log = access_log
@@ -158,7 +162,7 @@ def build_site(
     clock: IReactorTime,
     in_thread: InThread,
     now: Callable[[], float] = time.time,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: Limits | None = None,
     access_log: AccessLog | None = None,
 ) -> RangeSite:
     """
@@ -167,7 +171,9 @@ def build_site(
     :param clock: the reactor, or what stands for its time.
     :param in_thread: where files are opened and read.
     :param now: seconds since the epoch.
+    :param limits: what peers may take; None: `default_limits`.
     :raises ValueError: two mounts have the same path.
     """
+    limits = limits or default_limits()
     surroundings = Surroundings(clock, in_thread, now, patience=limits.stall_timeout)
     return RangeSite(MountsResource(mounts, surroundings), clock, limits, access_log)

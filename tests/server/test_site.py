@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.server.accesslog import AccessLog, AccessRecord, format_combined, format_json
+from rangedaemon.server.channel import affordable_connections
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.site import Limits, build_site
 from rangedaemon.storage.threads import inline
@@ -71,6 +72,11 @@ class LimitTests(LimitedTestCase):
             self.assertFalse(self.refused(self.come(host)[1]))
         self.assertTrue(self.refused(self.come("192.0.2.4")[1]))
         self.assertEqual(self.site.crowd.total, 3)
+
+    def test_what_is_affordable(self) -> None:
+        """Two descriptors for each connection, some for the rest, and a few in any case."""
+        self.assertEqual(affordable_connections(1024), 448)
+        self.assertEqual(affordable_connections(64), 16)
 
     def test_crowd_forgets(self) -> None:
         """An address of which nobody is left takes no memory."""
