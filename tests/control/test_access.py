@@ -108,6 +108,13 @@ class PageTests(SynchronousTestCase):
                 asked = replace(ASKED, origins=origins, fetch_sites=sites)
                 self.assertRaises(Forbidden, judge, asked, RULES)
 
+    def test_any_page(self) -> None:
+        """``*`` lets any page ask, with a token."""
+        rules = replace(RULES, allowed_origins=["*"])
+        asked = replace(ASKED, origins=["http://evil.example"])
+        self.assertIsNotNone(judge(asked, rules))
+        self.assertRaises(NotAuthenticated, judge, replace(asked, authorizations=[]), rules)
+
     def test_rpc_from_other_pages(self) -> None:
         """The RPC checks tokens itself; pages of others may not even try."""
         asked = Asked("POST", "/jsonrpc", ["localhost"], origins=["http://evil.example"])

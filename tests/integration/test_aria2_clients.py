@@ -131,6 +131,41 @@ class CommandLineTests(ClientCase):
         self.assertNotIn(job["id"], [each["id"] for each in self.daemon.api.jobs()])
 
 
+class ListenTests(ClientCase):
+    """``aria2p listen``, which never shows its token on the WebSocket."""
+
+    def test_listen(self) -> None:
+        """Where the configuration lets strangers listen, it is told of the completion."""
+        daemon = self.make_daemon({"control": {"notify_strangers": True}}).start()
+        callbacks = self.make_directory() / "callbacks.py"
+        seen = callbacks.with_name("seen")
+        callbacks.write_text(CALLBACKS.format(seen=str(seen)))
+        command = [
+            sys.executable, "-W", "ignore", "-m", "aria2p", "-H", "http://127.0.0.1",
+            "-p", str(daemon.port), "-s", daemon.api.token, "listen", "-c", str(callbacks),
+        ]  # fmt: skip
+        listener = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(listener.wait, 20)
+        self.addCleanup(listener.terminate)
+        gids: list[str] = []
+
+        def told() -> bool:
+            gids.append(daemon.api.add(self.origin.url("/listen.bin?size=1000"))["id"])
+            return seen.exists()
+
+        until(told, "the listener is told of a completion", 30)
+        self.assertIn(seen.read_text(), gids)
+
+
+CALLBACKS = """
+import pathlib
+
+def on_download_complete(api, gid):
+    assert api.get_download(gid).is_complete
+    pathlib.Path({seen!r}).write_text(gid)
+"""
+
+
 class Aioaria2Tests(ClientCase):
     """The library aioaria2: HTTP, and a WebSocket with notifications."""
 
