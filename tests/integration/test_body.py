@@ -1,0 +1,376 @@
+"""Bodies on real sockets: what a peer gets, and when it is told that it did not get all."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as any_reactor
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
+from twisted.internet.threads import deferToThread
+from twisted.python.threadpool import ThreadPool
+from twisted.trial.unittest import TestCase
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from rangedaemon.server import body
+from rangedaemon.server.body import BodyCut, FileSlice, Part, send_body
+from rangedaemon.storage.threads import pooled
+from rangedaemon.storage.tree import OpenFile, ServedTree
+from tests.integration.nginx import make_certificate
+
+reactor: Any = any_reactor
+MIB = 1024 * 1024
+BLOCK = os.urandom(MIB)
+
+
+def content(mebibytes: int) -> bytes:
+    """Octets that differ from one mebibyte to the next."""
+    return b"".join(bytes([n]) + BLOCK[1:] for n in range(mebibytes))
+
+
+class FileResource(Resource):
+    """Sends the parts that `choose` makes of the file asked for."""
+
+    isLeaf = True
+
+    def __init__(self, case: BodyCase) -> None:
+        super().__init__()
+        self.case = case
+
+    def render_GET(self, request: Request) -> int:
+        """Answer with the file."""
+        self.case.answers.append(Deferred.fromCoroutine(self._answer(request)))
+        return NOT_DONE_YET
+
+    async def _answer(self, request: Request) -> str:
+        opened = self.case.tree.open([request.path.decode().strip("/")])
+        parts = self.case.choose(opened)
+        request.setHeader("Content-Length", str(sum(map(len, parts))))
+        try:
+            await send_body(
+                request,
+                parts,
+                clock=reactor,
+                in_thread=self.case.in_thread,
+                still_same=opened.still_same,
+                **self.case.options,
+            )
+        except BodyCut as cut:
+            return f"cut: {cut}"
+        finally:
+            opened.close()
+        request.finish()
+        return "sent"
+
+
+class BodyCase(TestCase):
+    """A site on a real port, and peers with blocking sockets in threads."""
+
+    def setUp(self) -> None:
+        """Listen, and have a file of 24 MiB."""
+        self.root = Path(self.mktemp())
+        self.root.mkdir(parents=True)
+        self.tree = ServedTree(self.root)
+        self.path = self.root / "f"
+        self.octets = content(24)
+        self.path.write_bytes(self.octets)
+        self.answers: list[Deferred[str]] = []
+        self.options: dict[str, Any] = {}
+        self.choose: Callable[[OpenFile], Sequence[Part]] = lambda opened: [
+            FileSlice(opened.fd, 0, opened.size)
+        ]
+        pool = ThreadPool(1, 4)
+        pool.start()
+        self.addCleanup(pool.stop)
+        self.in_thread = pooled(reactor, pool)
+        self.site = Site(FileResource(self))
+        self.site.acceptableProtocols = lambda: [b"http/1.1"]  # type: ignore[method-assign]
+        self.port = self.listen()
+        self.addCleanup(self.port.stopListening)
+
+    def listen(self) -> Any:
+        """A plain port."""
+        return reactor.listenTCP(0, self.site, interface="127.0.0.1")
+
+    def wrap(self, plain: socket.socket) -> socket.socket:
+        """What a peer does with a new connection."""
+        return plain
+
+    def connect(self) -> socket.socket:
+        """A peer that takes little before it reads."""
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        plain.settimeout(20)
+        plain.connect(("127.0.0.1", self.port.getHost().port))
+        return self.wrap(plain)
+
+    def ask(self, peer: socket.socket, path: str = "/f", *, close: bool = True) -> None:
+        """Send one request."""
+        closing = "Connection: close\r\n" if close else ""
+        peer.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n{closing}\r\n".encode())
+
+    def fetch(self, path: str = "/f") -> bytes:
+        """The body as one peer sees it."""
+        with self.connect() as peer:
+            self.ask(peer, path)
+            return read_to_end(peer).partition(b"\r\n\r\n")[2]
+
+    def meddled(self, meddle: Callable[[], object]) -> bytes:
+        """The body where *meddle* runs after the peer has read a little of it."""
+        with self.connect() as peer:
+            self.ask(peer)
+            first = peer.recv(65536)
+            meddle()
+            return (first + read_to_end(peer)).partition(b"\r\n\r\n")[2]
+
+    async def outcome(self) -> str:
+        """What became of the only answer."""
+        (answer,) = self.answers
+        return await answer
+
+    async def assert_cut(self, meddle: Callable[[], object]) -> None:
+        """The peer gets a part of the old octets, and never as many as were promised."""
+        got = await deferToThread(self.meddled, meddle)
+        self.assertLess(len(got), len(self.octets))
+        self.assertIn("cut", await self.outcome())
+
+
+def read_to_end(peer: socket.socket) -> bytes:
+    """All that comes until the connection ends, well or badly."""
+    blocks = []
+    try:
+        while block := peer.recv(1 << 20):
+            blocks.append(block)
+    except (ConnectionResetError, ssl.SSLError):
+        blocks.append(b"")
+    return b"".join(blocks)
+
+
+class WholeTests(BodyCase):
+    """Peers that get everything."""
+
+    async def test_whole_file(self) -> None:
+        """Every octet arrives, in order."""
+        self.assertEqual(await deferToThread(self.fetch), self.octets)
+        self.assertEqual(await self.outcome(), "sent")
+
+    async def test_several_at_once(self) -> None:
+        """Connections do not disturb each other."""
+        bodies = await DeferredList([deferToThread(self.fetch) for _ in range(4)])
+        self.assertEqual([octets == self.octets for _, octets in bodies], [True] * 4)
+
+    async def test_not_in_memory(self) -> None:
+        """A file that the kernel has forgotten is read anew."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+        self.assertEqual(await deferToThread(self.fetch), self.octets)
+
+    async def test_parts_in_order(self) -> None:
+        """Octets between slices, and slices large and small, keep their places."""
+        edges = [(5, 9 * MIB + 1), (23 * MIB, 23 * MIB + 70_000), (3, 4), (10 * MIB, 20 * MIB)]
+        self.choose = lambda opened: (
+            [
+                part
+                for start, stop in edges
+                for part in (b"--%d--" % start, FileSlice(opened.fd, start, stop))
+            ]
+            + [b"--end--"]
+        )
+        wanted = b"".join(b"--%d--" % a + self.octets[a:b] for a, b in edges) + b"--end--"
+        self.assertEqual(await deferToThread(self.fetch), wanted)
+
+    async def test_pipelined(self) -> None:
+        """Answers to requests that came together follow each other on one connection."""
+        (self.root / "small").write_bytes(b"small octets")
+
+        def peer() -> bytes:
+            with self.connect() as connection:
+                for path in ("/f", "/small", "/f"):
+                    self.ask(connection, path, close=False)
+                self.ask(connection, "/small")
+                return read_to_end(connection)
+
+        replies = (await deferToThread(peer)).split(b"HTTP/1.1 200 OK\r\n")[1:]
+        bodies = [reply.partition(b"\r\n\r\n")[2] for reply in replies]
+        self.assertEqual([len(body) for body in bodies], [24 * MIB, 12, 24 * MIB, 12])
+        self.assertEqual(bodies, [self.octets, b"small octets"] * 2)
+
+    async def test_beyond_4_gib(self) -> None:
+        """Offsets have no limit of 32 bits."""
+        at = 5 * 1024 * MIB
+        with self.path.open("r+b") as file:
+            file.truncate(at + 1_000_000)
+            file.seek(at)
+            file.write(self.octets[:300_000])
+        self.choose = lambda opened: [FileSlice(opened.fd, at - 7, at + 300_000)]
+        self.assertEqual(await deferToThread(self.fetch), bytes(7) + self.octets[:300_000])
+
+    async def test_empty(self) -> None:
+        """Nothing is sent of an empty file, and the answer ends."""
+        self.path.write_bytes(b"")
+        self.assertEqual(await deferToThread(self.fetch), b"")
+        self.assertEqual(await self.outcome(), "sent")
+
+    async def test_log_counts_all(self) -> None:
+        """The access log gets the octets that were sent, whatever way they went."""
+        seen: list[int] = []
+        self.patch(Site, "log", lambda _self, request: seen.append(request.sentLength))
+        await deferToThread(self.fetch)
+        self.assertEqual(seen, [len(self.octets)])
+
+
+class MovingFileTests(BodyCase):
+    """Files that do not hold still."""
+
+    async def test_cut_short(self) -> None:
+        """A file that is truncated ends the answer short, without padding."""
+        await self.assert_cut(lambda: os.truncate(self.path, 20 * MIB))
+
+    async def test_rewritten(self) -> None:
+        """Octets written over old ones never complete an answer."""
+
+        def overwrite() -> None:
+            with self.path.open("r+b") as file:
+                file.write(b"new")
+
+        await self.assert_cut(overwrite)
+
+    async def test_written_anew_and_longer(self) -> None:
+        """A file that was emptied and is now longer has not grown: it is another."""
+        await self.assert_cut(lambda: self.path.write_bytes(os.urandom(25 * MIB)))
+
+    async def test_rewritten_with_old_time(self) -> None:
+        """Setting the time back hides nothing."""
+
+        def overwrite() -> None:
+            before = self.path.stat()
+            with self.path.open("r+b") as file:
+                file.seek(23 * MIB)
+                file.write(b"new")
+            os.utime(self.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+        await self.assert_cut(overwrite)
+
+    async def test_grown(self) -> None:
+        """A file that is added to is sent as it was."""
+
+        def append() -> None:
+            with self.path.open("ab") as file:
+                file.write(b"more")
+
+        self.assertEqual(await deferToThread(self.meddled, append), self.octets)
+        self.assertEqual(await self.outcome(), "sent")
+
+    async def test_replaced(self) -> None:
+        """A file that another was renamed over is sent to its end."""
+
+        def replace() -> None:
+            fresh = self.root / "fresh"
+            fresh.write_bytes(os.urandom(len(self.octets)))
+            fresh.replace(self.path)
+
+        self.assertEqual(await deferToThread(self.meddled, replace), self.octets)
+        self.assertEqual(await self.outcome(), "sent")
+
+
+class PeerTests(BodyCase):
+    """Peers that do not read to the end."""
+
+    async def test_gone(self) -> None:
+        """A peer that leaves ends the sending."""
+
+        def peer() -> None:
+            with self.connect() as connection:
+                self.ask(connection)
+                connection.recv(65536)
+
+        await deferToThread(peer)
+        self.assertIn("cut: the peer has gone", await self.outcome())
+
+    async def test_silent(self) -> None:
+        """A peer that takes nothing for too long is given up."""
+        self.options["patience"] = 0.3
+        connection = await deferToThread(self.connect)
+        self.addCleanup(connection.close)
+        await deferToThread(self.ask, connection)
+        self.assertIn("cut: the peer took nothing", await self.outcome())
+
+    async def test_pause(self) -> None:
+        """Where nothing is read, little is kept in our own memory."""
+        connection = await deferToThread(self.connect)
+        self.addCleanup(connection.close)
+        await deferToThread(self.ask, connection)
+        await deferToThread(connection.recv, 1)
+        (descriptor,) = (d for d in reactor.getReaders() if getattr(d, "server", None) is self.port)
+        self.assertLess(len(descriptor.dataBuffer) + descriptor._tempDataLen, 300_000)
+        await deferToThread(connection.close)
+        await self.outcome()
+
+    async def test_rate(self) -> None:
+        """A limited connection gets its octets whole, and not faster than allowed."""
+        self.options["rate_limit"] = 2 * MIB
+        self.choose = lambda opened: [FileSlice(opened.fd, 0, MIB)]
+        began = reactor.seconds()
+        self.assertEqual(await deferToThread(self.fetch), self.octets[:MIB])
+        self.assertGreater(reactor.seconds() - began, 0.3)
+
+
+class CopyingMixin:
+    """The same on a system without sendfile."""
+
+    def setUp(self) -> None:
+        """Pretend that there is none."""
+        super().setUp()
+        self.patch(body, "can_sendfile", lambda _transport: False)  # type: ignore[attr-defined]
+
+
+class TlsMixin:
+    """The same through TLS."""
+
+    def listen(self) -> Any:
+        """A port with a certificate of its own making."""
+        make_certificate(self.root)  # type: ignore[attr-defined]
+        names = [f"{self.root}/{name}.pem" for name in ("key", "cert")]  # type: ignore[attr-defined]
+        options = DefaultOpenSSLContextFactory(*names)
+        site = self.site  # type: ignore[attr-defined]
+        return reactor.listenSSL(0, site, options, interface="127.0.0.1")
+
+    def wrap(self, plain: socket.socket) -> socket.socket:
+        """Encrypt, trusting anybody."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(plain)
+
+
+class CopiedWholeTests(CopyingMixin, WholeTests):
+    """Whole bodies without sendfile."""
+
+
+class CopiedMovingFileTests(CopyingMixin, MovingFileTests):
+    """Moving files without sendfile."""
+
+
+class CopiedPeerTests(CopyingMixin, PeerTests):
+    """Unwilling peers without sendfile."""
+
+
+class TlsWholeTests(TlsMixin, WholeTests):
+    """Whole bodies through TLS."""
+
+
+class TlsMovingFileTests(TlsMixin, MovingFileTests):
+    """Moving files through TLS."""
+
+
+class TlsPeerTests(TlsMixin, PeerTests):
+    """Unwilling peers through TLS."""
