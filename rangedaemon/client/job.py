@@ -78,6 +78,7 @@ class Job:
         self._stop_by: Trigger | None = None
         self._network: Deferred[Any] | None = None
         self._stream_only = False
+        self._changes_before = record.changes
 
     # -- seen from outside ------------------------------------------------------
 
@@ -321,7 +322,9 @@ class Job:
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""
         error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._url)
-        attempts = 1 if self._fetching.won else self.record.attempts
+        # a source that changes each time it is asked wins octets without end
+        steady = self.record.changes == self._changes_before
+        attempts = 1 if self._fetching.won and steady else self.record.attempts
         policy, now = self._around.retry, self._around.wall()
         if not fault.retryable or policy.exhausted(attempts):
             await self._books.move(Trigger.FAIL, error=error, finished=now)
@@ -374,7 +377,9 @@ class Job:
             network.cancel()
         try:
             return await network
-        except CancelledError:
+        except (CancelledError, OriginFault):  # a cancelled request fails as a broken one does
+            if self._stop_by is None:
+                raise
             raise Stopped from None
         finally:
             self._network = None

@@ -235,6 +235,8 @@ class Swarm:
 
     async def _bear(self, fault: OriginFault, source: Source) -> None:
         """Wait a while after *fault* where others go on; else let it end the attempt."""
+        if self._closed:  # a cancelled request fails as a broken one does
+            raise fault
         self._last_fault = fault
         self._failures += 1
         if not fault.retryable or not self._bearable(fault):
