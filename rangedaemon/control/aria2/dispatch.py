@@ -7,11 +7,10 @@ is slow; it is one second for a whole batch or multicall.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -39,6 +38,9 @@ NOTIFICATIONS = [
     "aria2.onDownloadError",
 ]
 MAX_BATCH = 1000
+
+AddMany = Callable[[Sequence[Params]], Awaitable[Sequence[str | RpcError]]]
+"""Several ``addUri`` at once: a GID or an error for each."""
 
 _ADDING = frozenset({"aria2.addUri", "aria2.addMetalink"})
 _READING = ("aria2.get", "aria2.tell")
@@ -68,9 +70,14 @@ class Dispatcher:
     """Answers requests by a table of methods."""
 
     def __init__(
-        self, methods: Mapping[str, Method], keyring: Keyring, clock: IReactorTime
+        self,
+        methods: Mapping[str, Method],
+        keyring: Keyring,
+        clock: IReactorTime,
+        add_many: AddMany,
     ) -> None:
         self._methods = methods
+        self._add_many = add_many
         self._keyring = keyring
         self._clock = clock
         self._open: Mapping[str, Callable[[], Any]] = {
@@ -137,15 +144,33 @@ class Dispatcher:
         return results
 
     async def _together(self, group: Sequence[Any], session: Session) -> list[Any]:
-        """Calls that do not look at each other's results: one wait for all of them."""
-        started = [Deferred.fromCoroutine(self._inner(item, session)) for item in group]
-        return list(await gatherResults(started))
+        """One call; or neighbours that only add, which the journal then takes as one."""
+        if len(group) == 1:
+            return [await self._inner(group[0], session)]
+        allowed = [self._allowed(item, session) for item in group]
+        added = iter(await self._add_many([each for each in allowed if isinstance(each, Params)]))
+        outcomes = (next(added) if isinstance(each, Params) else each for each in allowed)
+        return [_told(outcome) for outcome in outcomes]
+
+    def _allowed(self, item: Any, session: Session) -> Params | RpcError:
+        """The parameters of an inner call that may be made."""
+        try:
+            return Params(self._authorized(_inner_call(item), session))
+        except RpcError as error:
+            return error
 
     async def _inner(self, item: Any, session: Session) -> Any:
         try:
             return [await self._result(_inner_call(item), session)]
         except RpcError as error:
-            return {"code": error.code, "message": error.message}
+            return _told(error)
+
+
+def _told(outcome: str | RpcError) -> Any:
+    """A result of a multicall."""
+    if isinstance(outcome, RpcError):
+        return {"code": outcome.code, "message": outcome.message}
+    return [outcome]
 
 
 _SYSTEM = ("system.multicall", "system.listMethods", "system.listNotifications")

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rangedaemon.control.aria2.envelope import RpcError
 from rangedaemon.control.ports import Jobs
-from rangedaemon.core.jobs import FINISHED, RUNNING, JobSnapshot, JobState
+from rangedaemon.core.jobs import FINISHED, JobSnapshot, JobState
 from rangedaemon.errors import UnknownJob
 
 WAITING_STATES = frozenset({JobState.QUEUED, JobState.WAITING, JobState.PAUSED})
@@ -127,21 +127,15 @@ class Downloads:
         """How many are remembered."""
         return len(self._removed)
 
-    def is_running(self, snapshot: JobSnapshot) -> bool:
-        """Whether a job holds a slot."""
-        return snapshot.record.state in RUNNING
 
-
-async def all_of(
-    jobs: Jobs, states: frozenset[JobState], fits: Callable[[JobSnapshot], bool] = bool
-) -> Sequence[str]:
+async def all_of(jobs: Jobs, states: frozenset[JobState]) -> Sequence[str]:
     """The ids of every job in *states*, page by page."""
     found: list[str] = []
     for state in states:
         cursor: str | None = None
         while True:
             page = await jobs.list(state=state, limit=_SCAN, cursor=cursor)
-            found += [snapshot.record.id for snapshot in page.jobs if fits(snapshot)]
+            found += [snapshot.record.id for snapshot in page.jobs]
             cursor = page.next_cursor
             if cursor is None:
                 break

@@ -30,6 +30,7 @@ from rangedaemon.control.aria2.envelope import (
 from rangedaemon.control.aria2.methods import Methods
 from rangedaemon.control.aria2.notifications import Narrator
 from rangedaemon.control.aria2.options import Defaults
+from rangedaemon.control.aria2.questions import Questions
 from rangedaemon.control.aria2.sessions import BoundedWebSocketResource, Sessions
 from rangedaemon.control.intake import cut_off
 from rangedaemon.control.ports import Jobs
@@ -162,15 +163,10 @@ def build_endpoint(
         clock.callLater(SHUTDOWN_DELAY, shutdown)
 
     downloads = Downloads(jobs)
-    methods = Methods(
-        jobs,
-        downloads,
-        defaults,
-        session_id=session_id,
-        shutdown=shut_down_soon,
-        version=__version__,
-    )
-    dispatcher = Dispatcher(methods.table(), keyring, clock)
+    methods = Methods(jobs, downloads, defaults, shut_down_soon)
+    questions = Questions(jobs, downloads, defaults, session_id=session_id, version=__version__)
+    table = {**methods.table(), **questions.table()}
+    dispatcher = Dispatcher(table, keyring, clock, methods.add_many)
     sessions = Sessions(dispatcher, keyring, notify_strangers=notify_strangers)
     narrator = Narrator(sessions.notify, downloads.remember)
     unsubscribe = jobs.subscribe(narrator.happened)

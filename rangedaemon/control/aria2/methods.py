@@ -1,5 +1,5 @@
 """
-aria2's methods over our jobs: what each takes, does and answers.
+aria2's methods that change something: what each takes, does and answers.
 
 A coroutine per method, from `Params` to plain JSON; a fault of ours becomes code 1
 with its sentence, as all failures inside of aria2's methods do.
@@ -17,45 +17,34 @@ from rangedaemon.control.aria2.options import (
     Defaults,
     change_of,
     global_options,
-    options_of,
     refused,
     spec_of,
     texts,
 )
 from rangedaemon.control.aria2.params import Params
 from rangedaemon.control.aria2.queue import place
-from rangedaemon.control.aria2.status import files_of, servers_of, status, uris_of
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.wishes import check_url
-from rangedaemon.core.jobs import FINISHED, RUNNING, JobChange, JobSnapshot, JobState
-from rangedaemon.errors import StateForbids
-
-PROTOCOL_VERSION = "1.37.0"
-"""The aria2 whose interface this is; clients compare it."""
-FEATURES = ["Async DNS", "GZip", "HTTPS", "Message Digest"]
+from rangedaemon.core.jobs import FINISHED, RUNNING, JobChange, JobSnapshot, JobSpec, JobState
+from rangedaemon.errors import Fault, StateForbids
 
 Method = Callable[[Params], Awaitable[Any]]
 
 
 class Methods:
-    """Every method but ``system.*``, by name."""
+    """The methods that add, steer and remove."""
 
     def __init__(
         self,
         jobs: Jobs,
         downloads: Downloads,
         defaults: Defaults,
-        *,
-        session_id: str,
         shutdown: Callable[[], None],
-        version: str,
     ) -> None:
         self._jobs = jobs
         self._downloads = downloads
         self._defaults = defaults
-        self._session_id = session_id
         self._shutdown = shutdown
-        self._version = version
 
     def table(self) -> Mapping[str, Method]:
         """The methods by their wire names."""
@@ -66,25 +55,12 @@ class Methods:
             **dict.fromkeys(("pauseAll", "forcePauseAll"), self.pause_all),
             "unpause": self.unpause,
             "unpauseAll": self.unpause_all,
-            "tellStatus": self.tell_status,
-            "getUris": self.get_uris,
-            "getFiles": self.get_files,
-            "getPeers": self.get_peers,
-            "getServers": self.get_servers,
-            "tellActive": self.tell_active,
-            "tellWaiting": self.tell_waiting,
-            "tellStopped": self.tell_stopped,
             "changePosition": self.change_position,
             "changeUri": self.change_uri,
-            "getOption": self.get_option,
             "changeOption": self.change_option,
-            "getGlobalOption": self.get_global_option,
             "changeGlobalOption": self.change_global_option,
-            "getGlobalStat": self.get_global_stat,
             "purgeDownloadResult": self.purge_results,
             "removeDownloadResult": self.remove_result,
-            "getVersion": self.get_version,
-            "getSessionInfo": self.get_session_info,
             **dict.fromkeys(("shutdown", "forceShutdown"), self.shut_down),
             "saveSession": self.save_session,
         }
@@ -94,18 +70,47 @@ class Methods:
 
     async def add_uri(self, params: Params) -> str:
         """The GID of a new download of one file from any of its addresses."""
-        given = params.texts(0)
-        options = params.options(1)
-        position = params.position(2)
+        spec, position = self._wanted(params), params.position(2)
+        [added] = await self._jobs.add([spec])
+        if position is not None:
+            await place(self._jobs, added, position)
+        return added.record.id
+
+    def _wanted(self, params: Params) -> JobSpec:
+        """:raises RpcError, OutsideDirectory: there can be no such download."""
+        given, options = params.texts(0), params.options(1)
         if not given:
             raise RpcError("URI is not provided.")
         uris = [uri for uri in given if _is_url(uri)]
         if not uris:
             raise RpcError("No URI to download.")
-        [added] = await self._jobs.add([spec_of(uris, options, self._defaults)])
-        if position is not None:
-            await place(self._jobs, added, position)
-        return added.record.id
+        return spec_of(uris, options, self._defaults)
+
+    async def add_many(self, calls: Sequence[Params]) -> Sequence[str | RpcError]:
+        """Several `add_uri` without a place in the queue: as one, or else one by one."""
+        specs = [self._spec_or_error(params) for params in calls]
+        wanted = [spec for spec in specs if isinstance(spec, JobSpec)]
+        try:
+            gids = iter([added.record.id for added in await self._jobs.add(wanted)])
+        except Fault:
+            return [await self._add_or_error(params) for params in calls]
+        return [next(gids) if isinstance(spec, JobSpec) else spec for spec in specs]
+
+    def _spec_or_error(self, params: Params) -> JobSpec | RpcError:
+        try:
+            return self._wanted(params)
+        except Fault as fault:
+            return RpcError(fault.detail)
+        except RpcError as error:
+            return error
+
+    async def _add_or_error(self, params: Params) -> str | RpcError:
+        try:
+            return await self.add_uri(params)
+        except Fault as fault:
+            return RpcError(fault.detail)
+        except RpcError as error:
+            return error
 
     async def remove(self, params: Params) -> str:
         """Stop and forget a download; its files stay."""
@@ -222,84 +227,7 @@ class Methods:
                 raise refused(name, "it is set in the configuration")
         return "OK"
 
-    # -- asking -------------------------------------------------------------------
-
-    async def tell_status(self, params: Params) -> dict[str, Any]:
-        """One status struct."""
-        snapshot, gone = await self._downloads.find(params.text(0))
-        return status(snapshot, params.keys(1), removed=gone)
-
-    async def tell_active(self, params: Params) -> list[dict[str, Any]]:
-        """Whatever runs."""
-        keys = params.keys(0)
-        running = (each for each in self._jobs.running_now() if each.record.state in RUNNING)
-        return [status(snapshot, keys) for snapshot in running]
-
-    async def tell_waiting(self, params: Params) -> list[dict[str, Any]]:
-        """A stretch of the queue."""
-        offset, number, keys = params.integer(0), params.integer(1, 0), params.keys(2)
-        found = await self._downloads.waiting(offset, number)
-        return [status(snapshot, keys) for snapshot in found]
-
-    async def tell_stopped(self, params: Params) -> list[dict[str, Any]]:
-        """A stretch of what is stopped."""
-        offset, number, keys = params.integer(0), params.integer(1, 0), params.keys(2)
-        found = await self._downloads.stopped(offset, number)
-        return [status(snapshot, keys, removed=gone) for snapshot, gone in found]
-
-    async def get_uris(self, params: Params) -> list[dict[str, str]]:
-        """The addresses of one that is not stopped."""
-        return uris_of(await self._not_stopped(params.text(0)))
-
-    async def get_files(self, params: Params) -> list[dict[str, Any]]:
-        """The one file."""
-        snapshot, _ = await self._downloads.find(params.text(0))
-        return files_of(snapshot)
-
-    async def get_peers(self, params: Params) -> list[Any]:
-        """Nobody: that is BitTorrent's."""
-        await self._not_stopped(params.text(0))
-        return []
-
-    async def get_servers(self, params: Params) -> list[dict[str, Any]]:
-        """Who is asked at this moment."""
-        snapshot, gone = await self._downloads.find(params.text(0))
-        job_id = snapshot.record.id
-        if gone or snapshot.record.state not in RUNNING:
-            raise RpcError(f"No active download for GID#{job_id}")
-        return servers_of(await self._jobs.segments(job_id), snapshot.live.rate)
-
-    async def get_option(self, params: Params) -> dict[str, Any]:
-        """What was asked for."""
-        snapshot, _ = await self._downloads.find(params.text(0))
-        return options_of(snapshot.record.spec)
-
-    async def get_global_option(self, _: Params) -> dict[str, str]:
-        """What the daemon is configured with."""
-        return global_options(self._defaults)
-
-    async def get_global_stat(self, _: Params) -> dict[str, str]:
-        """Counts and rates."""
-        totals = await self._jobs.totals()
-        counts = totals.counts
-        stopped = sum(counts.get(state, 0) for state in FINISHED) + self._downloads.remembered
-        return {
-            "downloadSpeed": str(round(totals.rate_in)),
-            "uploadSpeed": "0",
-            "numActive": str(sum(counts.get(state, 0) for state in RUNNING)),
-            "numWaiting": str(sum(counts.get(state, 0) for state in WAITING_STATES)),
-            "numStopped": str(stopped),
-            "numStoppedTotal": str(stopped),
-        }
-
-    async def get_version(self, _: Params) -> dict[str, Any]:
-        """Whose interface this is, and what is behind it."""
-        features = {"version": PROTOCOL_VERSION, "enabledFeatures": FEATURES}
-        return {**features, "rangedaemon": self._version}
-
-    async def get_session_info(self, _: Params) -> dict[str, str]:
-        """What tells this run from another."""
-        return {"sessionId": self._session_id}
+    # -- the daemon ---------------------------------------------------------------
 
     async def save_session(self, _: Params) -> str:
         """Nothing to do: every change is in the journal when it is answered."""
@@ -309,12 +237,6 @@ class Methods:
         """Stop, once this is answered."""
         self._shutdown()
         return "OK"
-
-    async def _not_stopped(self, gid: str) -> JobSnapshot:
-        snapshot, gone = await self._downloads.find(gid)
-        if gone or snapshot.record.state in FINISHED:
-            raise RpcError(f"No data is available for GID#{snapshot.record.id}")
-        return snapshot
 
 
 async def _each(job_ids: Sequence[str], act: Callable[[str], Awaitable[JobSnapshot]]) -> None:

@@ -14,6 +14,7 @@ from rangedaemon.control.aria2.dispatch import PENALTY
 from rangedaemon.control.aria2.endpoint import SHUTDOWN_DELAY
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobState, Live, Remembered, SegmentSnapshot
+from rangedaemon.errors import NameTaken
 from tests.control.wire import TOKEN, Wire, request
 
 SECRET = f"token:{TOKEN}"
@@ -356,6 +357,45 @@ class EnvelopeTests(RpcTestCase):
                                         {"code": 1, "message": "Unauthorized"}])  # fmt: skip
         self.assertEqual(results[4]["message"], "Recursive system.multicall forbidden.")
         self.assertEqual((results[5], results[6]["code"]), (["OK"], -32602))
+
+    def test_many_adds(self) -> None:
+        """Adds in a row, some of which cannot be: each has its own answer, in order."""
+        calls = [
+            {"methodName": "aria2.addUri", "params": params}
+            for params in (
+                [SECRET, [URL]],
+                [SECRET, ["ftp://x/"]],
+                ["token:wrong", [URL]],
+                [SECRET, [URL], {"dir": "/etc"}],
+                [SECRET, [URL], {"out": "b"}],
+                [SECRET],
+            )
+        ]
+        _, answer = self.post({"id": 1, "method": "system.multicall", "params": [calls]})
+        first, no_uri, unauthorized, outside, last, missing = answer["result"]
+        self.assertEqual([int(first[0], 16), int(last[0], 16)], [1, 2])
+        self.assertEqual(no_uri["message"], "No URI to download.")
+        self.assertEqual(unauthorized["message"], "Unauthorized")
+        self.assertIn("not below", outside["message"])
+        self.assertIn("missing", missing["message"])
+
+    def test_many_adds_one_refused(self) -> None:
+        """Where the jobs cannot be added as one, each that can be is."""
+        add = self.wire.jobs.add
+
+        async def picky(specs: Any) -> Any:
+            if any(spec.filename == "taken" for spec in specs):
+                raise NameTaken("taken")
+            return await add(specs)
+
+        self.wire.jobs.add = picky  # type: ignore[method-assign]
+        calls = [
+            {"methodName": "aria2.addUri", "params": [SECRET, [URL], {"out": out}]}
+            for out in ("a", "taken", "b")
+        ]
+        _, answer = self.post({"id": 1, "method": "system.multicall", "params": [calls]})
+        self.assertEqual(answer["result"][1], {"code": 1, "message": "taken"})
+        self.assertEqual(len(self.wire.jobs.jobs), 2)
 
     def test_batch(self) -> None:
         """A list of answers, always with 200."""
