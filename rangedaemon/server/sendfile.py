@@ -8,6 +8,7 @@ cache: sendfile waits for the disk, and the reactor must not.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -16,9 +17,9 @@ from typing import Any, Final
 from twisted.internet import main, tcp
 from twisted.internet.defer import Deferred
 
-from rangedaemon.server.lanes import Peer, await_drained, paced
+from rangedaemon.server.lanes import SMALLEST_BLOCK, Peer, await_drained, paced
 from rangedaemon.server.pacing import Pace
-from rangedaemon.storage.reading import bring_in, seems_cached
+from rangedaemon.storage.reading import bring_in, read_exactly, seems_cached
 from rangedaemon.storage.threads import InThread
 
 _FIRST_WINDOW: Final = 256 * 1024
@@ -26,6 +27,8 @@ _LARGEST_WINDOW: Final = 8 * 1024 * 1024
 _MOST_AT_ONCE: Final = 2 * 1024 * 1024
 """Octets per call; the kernel takes them in about a millisecond."""
 _CALLS_PER_TURN: Final = 2
+_NOT_THIS_FILE: Final = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What sendfile says of a file system that it cannot be used with."""
 
 
 def can_sendfile(transport: object) -> bool:
@@ -96,7 +99,17 @@ class SocketLane:
         while start < stop:
             edge = min(stop, start + most)
             await paced(self._pace, self._peer, edge - start)
-            await _Pump(self._peer, self._transport, fd, start, edge).run()
+            start = await _Pump(self._peer, self._transport, fd, start, edge).run()
+            if start < edge:
+                await self._copy(fd, start, edge)
+                start = edge
+
+    async def _copy(self, fd: int, start: int, stop: int) -> None:
+        """For file systems that do not do sendfile."""
+        while start < stop:
+            edge = min(stop, start + SMALLEST_BLOCK)
+            await self.write(await self._in_thread(read_exactly, fd, start, edge))
+            await self.drained()
             start = edge
 
 
@@ -123,8 +136,8 @@ class _Pump:
         self._start = start
         self._stop = stop
 
-    async def run(self) -> None:
-        """Send until the window's end."""
+    async def run(self) -> int:
+        """Send until the window's end; say how far it went, where sendfile is refused."""
         self._peer.check()
         self._transport.doWrite = self._do_write
         self._transport.startWriting()
@@ -132,6 +145,7 @@ class _Pump:
             await self._peer.wait()
         finally:
             self._retire()
+        return self._start
 
     def _do_write(self) -> Exception | None:
         """The socket is writable."""
@@ -143,8 +157,8 @@ class _Pump:
                 sent = os.sendfile(self._socket, self._fd, self._start, asked)
             except (BlockingIOError, InterruptedError):
                 return None
-            except OSError:
-                return main.CONNECTION_LOST
+            except OSError as exc:
+                return self._refused(exc)
             if sent == 0:
                 self._peer.cut("the file ends before the octets that were promised of it")
                 return None
@@ -153,14 +167,23 @@ class _Pump:
                 break  # the socket is full, or there is no more
         return None
 
+    def _refused(self, why: OSError) -> Exception | None:
+        if why.errno not in _NOT_THIS_FILE:
+            return main.CONNECTION_LOST
+        self._end()
+        return None
+
     def _count(self, sent: int) -> None:
         self._start += sent
         self._peer.moved += sent
         self._peer.request.sentLength += sent
         if self._start == self._stop:
-            self._retire()
-            self._transport.stopWriting()
-            self._peer.wake()
+            self._end()
+
+    def _end(self) -> None:
+        self._retire()
+        self._transport.stopWriting()
+        self._peer.wake()
 
     def _retire(self) -> None:
         # An aborted transport has put a dead doWrite of its own in our place: that one stays.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -331,6 +332,22 @@ class CopyingMixin:
         """Pretend that there is none."""
         super().setUp()
         self.patch(body, "can_sendfile", lambda _transport: False)  # type: ignore[attr-defined]
+
+
+class RefusedTests(WholeTests):
+    """A file system where sendfile to a socket does not work."""
+
+    def setUp(self) -> None:
+        """It refuses, from the second window on."""
+        super().setUp()
+        real = os.sendfile
+
+        def refuse(out: int, fd: int, at: int, count: int) -> int:
+            if at >= MIB:
+                raise OSError(errno.EINVAL, "no")
+            return real(out, fd, at, count)
+
+        self.patch(os, "sendfile", refuse)
 
 
 class TlsMixin:
