@@ -44,17 +44,20 @@ from rangedaemon.errors import (
     Changed,
     ChecksumMismatch,
     Fault,
+    Missing,
     NoRanges,
     OriginFault,
     PartFileLost,
+    Refused,
     StateForbids,
     StorageFault,
     Throttled,
+    Unauthorized,
     Unjoinable,
 )
 
 T = TypeVar("T")
-MOST_FRUITLESS = 6
+MOST_FRUITLESS = 3
 """How often one run may begin again without an octet gained before it gives up."""
 
 
@@ -211,8 +214,18 @@ class Job:
                 accepts_ranges=opening.ranges,
                 filename=self._file.final.name,
             )
-            await self._fetching.fetch(opening, self._sources(opening), self._cancellable)
+            await self._fetch(opening)
         await self._books.move(Trigger.FETCHED, covered=await self._file.sync())
+
+    async def _fetch(self, opening: Opening) -> None:
+        """Bring what is missing; a refusal in the middle of it is put to the first address.
+
+        There a signed address is renewed, or the refusal is repeated for good.
+        """
+        try:
+            await self._fetching.fetch(opening, self._sources(opening), self._cancellable)
+        except (Missing, Unauthorized, Refused) as fault:
+            raise Unjoinable(f"{fault.detail} in the middle", url=fault.url) from fault
 
     def _is_whole(self) -> bool:
         return self.record.size is not None and self.record.covered.total == self.record.size > 0

@@ -83,6 +83,8 @@ class Swarm:
         self._workers: set[Deferred[None]] = set()
         self._proof: Deferred[None] | None = None
         self._failures = 0
+        self._fetching = 0
+        """How many workers ask or receive at the moment."""
         self._over: Deferred[Failure | None] = Deferred(lambda _: self._call_off())
         self._closed = False
         self._last_fault: Fault | None = None
@@ -102,6 +104,17 @@ class Swarm:
         self._start(claim, self._sources[0], (reply, piece))
         await self._over
         await self._sink.drain()
+        self._insist_on_whole()
+
+    def _insist_on_whole(self) -> None:
+        """What the plan believes must be what was written; a file with a hole is never whole.
+
+        :raises Unjoinable: octets are missing; the next attempt asks for them.
+        """
+        missing = self._sink.written.gaps(ByteRange(0, self._plan.length or 0))
+        if missing:
+            self._log.error("the plan is done, but {missing} did not come", missing=missing)
+            raise Unjoinable(f"{missing.total} octets did not come")
 
     def stop(self, fault: Fault) -> None:
         """End everything with *fault*."""
@@ -173,7 +186,7 @@ class Swarm:
             return
         if self._plan.done:
             self._close(None)
-        elif outcome is not None and not self._bearable(outcome.value):
+        elif outcome is not None:
             self._close(outcome)
         elif not self._workers:
             self._go_on_or_end()
@@ -195,10 +208,9 @@ class Swarm:
         for worker in [*self._workers, *filter(None, [self._proof])]:
             worker.cancel()
 
-    def _bearable(self, error: BaseException | None) -> bool:
-        return isinstance(error, OriginFault) and not isinstance(
-            error, Changed | NoRanges | Unjoinable
-        )
+    @staticmethod
+    def _bearable(fault: OriginFault) -> bool:
+        return not isinstance(fault, Changed | NoRanges | Unjoinable)
 
     async def _work(
         self, claim: Claim | None, source: Source, first: tuple[Reply, ByteRange | None] | None
@@ -221,17 +233,20 @@ class Swarm:
         self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
     ) -> None:
         """Fetch *claim*; a fault is borne where others go on."""
+        self._fetching += 1
         try:
             await self._fetch(claim, source, first)
         except OriginFault as fault:
-            self._plan.release(claim)
-            await self._bear(fault, source)
-        except BaseException:
-            self._plan.release(claim)
-            raise
+            failed: OriginFault | None = fault
         else:
+            failed = None
+        finally:
+            self._fetching -= 1
             self._plan.release(claim)
+        if failed is None:
             self._failures = 0
+        else:
+            await self._bear(failed, source)
 
     async def _bear(self, fault: OriginFault, source: Source) -> None:
         """Wait a while after *fault* where others go on; else let it end the attempt."""
@@ -239,13 +254,13 @@ class Swarm:
             raise fault
         self._last_fault = fault
         self._failures += 1
-        if not fault.retryable or not self._bearable(fault):
-            if self._put_aside(source, fault):
-                return
-            if not self._bearable(fault):
-                raise fault
-        if len(self._workers) <= 1 or not self.intakes:
+        lasting = not fault.retryable or not self._bearable(fault)
+        if lasting and self._put_aside(source, fault):
+            return
+        if not self._bearable(fault) or self._fetching == 0:
             raise fault
+        if lasting:
+            self._around.hosts.overloaded(source.url, None)
         delay = self._around.retry.delay(self._failures, self._around.random.random())
         await deferLater(self._around.clock, delay)
 

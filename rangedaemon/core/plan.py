@@ -67,19 +67,20 @@ class Plan:
         """
         self.length = length
         self.holes = covered.gaps(ByteRange(0, OPEN_END if length is None else length))
+        self._came = covered
         self.claims: list[Claim] = []
         self._smallest = max(1, smallest)
         self._focus = 0
 
     @property
     def left(self) -> int:
-        """Octets not received yet (what rivals share counts once)."""
-        return self.holes.total + sum(c.left for c in self._leaders())
+        """Octets that have not come yet."""
+        return (OPEN_END if self.length is None else self.length) - self._came.total
 
     @property
     def done(self) -> bool:
-        """Whether every octet has been received."""
-        return not self.holes and not any(claim.left for claim in self.claims)
+        """Whether every octet has come."""
+        return self.left == 0
 
     def end_at(self, length: int) -> None:
         """The representation of unknown length has ended: it has *length* octets."""
@@ -131,10 +132,11 @@ class Plan:
     def advance(self, claim: Claim, count: int) -> int:
         """Count *count* arrived octets; how many of them belong to the claim."""
         kept = min(count, claim.left)
+        self._came = self._came.add(ByteRange(claim.position, claim.position + kept))
         claim.position += kept
         rival = claim.rival
-        if rival is not None and claim.left == 0:
-            rival.stop = min(rival.stop, max(rival.position, claim.start))
+        if rival is not None and claim.left == 0 and rival.stop <= claim.stop:
+            rival.stop = rival.position  # all that it still held has come
         return kept
 
     def cut(self, claim: Claim, stop: int) -> None:
@@ -152,27 +154,20 @@ class Plan:
             claim.rival.rival = None
 
     def lose(self, lost: Iterable[ByteRange]) -> None:
-        """Octets that were received but proved bad are holes again."""
-        self.holes |= IntervalSet(lost)
+        """Octets that had come proved bad: they are holes again."""
+        bad = IntervalSet(lost)
+        self._came -= bad
+        self.holes |= self._unclaimed(bad, None)
 
     def _give_back(self, piece: ByteRange, holder: Claim) -> None:
-        lost = IntervalSet([piece])
+        self.holes |= self._unclaimed(IntervalSet([piece]), holder)
+
+    def _unclaimed(self, octets: IntervalSet, holder: Claim | None) -> IntervalSet:
+        """Those of *octets* that have not come and that nobody but *holder* fetches."""
         for claim in self.claims:
             if claim is not holder:
-                lost = lost.remove(claim.remainder)
-        if holder.rival is not None:
-            lost = lost.remove(ByteRange(holder.rival.start, holder.rival.position))
-        self.holes |= lost
-
-    def _leaders(self) -> list[Claim]:
-        """The claims, of rivals only the one that is further ahead."""
-        leaders: list[Claim] = []
-        for claim in self.claims:
-            rival = claim.rival
-            if rival is None or rival not in leaders:
-                behind = rival is not None and rival.left < claim.left
-                leaders.append(rival if behind and rival is not None else claim)
-        return leaders
+                octets = octets.remove(claim.remainder)
+        return octets - self._came
 
     def _from_hole(self, connections: int) -> Claim:
         hole = next((h for h in self.holes if h.stop > self._focus), next(iter(self.holes)))

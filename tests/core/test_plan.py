@@ -181,7 +181,7 @@ class PlanMachine(RuleBasedStateMachine):
             self.open.append(claim)
 
     @precondition(lambda self: self.open)
-    @rule(data=st.data(), count=st.integers(1, SMALLEST_THEFT))
+    @rule(data=st.data(), count=st.integers(1, 2 * SMALLEST_THEFT))
     def receive(self, data: st.DataObject, count: int) -> None:
         """Octets come; what the plan keeps has come."""
         claim = data.draw(st.sampled_from(self.open))
@@ -242,3 +242,20 @@ class LeftTests(SynchronousTestCase):
         assert claim is not None
         kept = plan.advance(claim, received)
         self.assertEqual(plan.left, 100 - kept)
+
+
+class CutRaceTests(SynchronousTestCase):
+    """Tests for a race in which one answer is shorter than what was asked for."""
+
+    def test_longer_rival_keeps_its_rest(self) -> None:
+        """The octets behind the shorter answer's end stay with the rival."""
+        plan = Plan(1000, EMPTY, smallest=1000)
+        first = plan.take(1)
+        second = plan.take(2)
+        assert first is not None
+        assert second is not None
+        plan.cut(first, 400)
+        plan.advance(first, 400)
+        plan.release(first)
+        self.assertFalse(plan.done)
+        self.assertEqual(second.remainder, ByteRange(0, 1000))
