@@ -42,13 +42,18 @@ def received(record: JobRecord) -> int:
     return record.covered.total
 
 
+def rate(snapshot: JobSnapshot) -> int:
+    """Octets per second while octets come; what lingers in the average afterwards is none."""
+    return round(snapshot.live.rate) if snapshot.record.state is JobState.ACTIVE else 0
+
+
 def eta(snapshot: JobSnapshot) -> int | None:
     """Whole seconds until the last octet at the present rate."""
-    size, rate = snapshot.record.size, snapshot.live.rate
-    if snapshot.record.state is not JobState.ACTIVE or size is None or rate <= 0:
+    size, present = snapshot.record.size, snapshot.live.rate
+    if snapshot.record.state is not JobState.ACTIVE or size is None or present <= 0:
         return None
     done = max(received(snapshot.record), snapshot.live.received or 0)
-    return math.ceil(max(0, size - done) / rate)
+    return math.ceil(max(0, size - done) / present)
 
 
 def final_path(record: JobRecord) -> str | None:
@@ -73,7 +78,7 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
         size=record.size,
         received=received(record),
         refetched=record.refetched,
-        rate=round(live.rate),
+        rate=rate(snapshot),
         eta_s=eta(snapshot),
         connections=live.connections,
         etag=_text_or_none(origin.etag),

@@ -101,6 +101,12 @@ class JobObjectTests(SynchronousTestCase):
         job = job_object(JobSnapshot(RECORD, Live(received=900, rate=10.4, connections=3)))
         self.assertEqual((job.received, job.rate, job.connections), (200, 10, 3))
 
+    def test_rate_ends_with_the_octets(self) -> None:
+        """What lingers in the average is not shown once nothing comes any more."""
+        for state in set(JobState) - {JobState.ACTIVE}:
+            record = replace(RECORD, state=state)
+            self.assertEqual(job_object(JobSnapshot(record, Live(rate=10.0))).rate, 0)
+
     def test_complete(self) -> None:
         """A finished file is all there, whatever the journal still knows of its parts."""
         record = replace(

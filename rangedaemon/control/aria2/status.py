@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from rangedaemon.control.redaction import shown
-from rangedaemon.control.views import final_path, moment
+from rangedaemon.control.views import final_path, moment, rate
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import RUNNING, JobSnapshot, JobState, SegmentSnapshot
 
@@ -129,7 +129,7 @@ def _makers(snapshot: JobSnapshot, removed: bool) -> Mapping[str, Callable[[], A
         "completedLength": lambda: str(completed(snapshot)),
         "uploadLength": lambda: "0",
         "bitfield": lambda: _bitfield(snapshot),
-        "downloadSpeed": lambda: "0" if removed else str(round(live.rate)),
+        "downloadSpeed": lambda: "0" if removed else str(rate(snapshot)),
         "uploadSpeed": lambda: "0",
         "connections": lambda: "0" if removed else str(live.connections),
         "pieceLength": lambda: str(length),
