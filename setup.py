@@ -15,8 +15,7 @@ setup(
     package_data={
         "rangedaemon": ["py.typed"],
         "rangedaemon.storage": ["migrations/*.mako", "migrations/versions/*.py"],
-        "rangedaemon.control": ["ui/*", "ui/**/*"],
-        "rangedaemon.config": ["*.json"],
+        "rangedaemon.control": ["web/*", "web/**/*"],
     },
     zip_safe=False,
 )
