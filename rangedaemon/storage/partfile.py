@@ -103,8 +103,8 @@ class PartFile:
                 except FileNotFoundError:
                     raise PartFileLost(f"{path} is gone") from None
         except StorageFault as fault:
-            if isinstance(fault.__cause__, OSError) and fault.__cause__.errno == errno.ELOOP:
-                raise PartFileLost(f"{path} is a symbolic link now") from fault
+            if isinstance(fault.__cause__, OSError) and fault.__cause__.errno in _NO_FILE:
+                raise PartFileLost(f"{path} is no regular file any more") from fault
             raise
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -239,21 +239,29 @@ def publish(part: Path, final: Path, on_conflict: OnConflict) -> Path:
 
 def _publish_beside(part: Path, wanted: Path, on_conflict: OnConflict) -> Path:
     for final in names_after(wanted):
-        try:
-            os.link(part, final, follow_symlinks=False)
-        except FileExistsError:
-            if on_conflict is OnConflict.FAIL:
-                raise NameTaken(f"{final} appeared while it was fetched") from None
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-                raise
-            if not os.path.lexists(final):  # no links here (FAT): the best that is left
-                part.rename(final)
-                return final
-        else:
-            part.unlink()
+        if _give_name(part, final):
             return final
+        if on_conflict is OnConflict.FAIL:
+            raise NameTaken(f"{final} appeared while it was fetched")
     raise AssertionError("names_after never ends")  # pragma: no cover
+
+
+def _give_name(part: Path, final: Path) -> bool:
+    """Whether *final* was free, and is the part file's only name now."""
+    try:
+        os.link(part, final, follow_symlinks=False)
+    except FileExistsError:
+        if not os.path.samestat(part.lstat(), final.lstat()):
+            return False  # else a kill came between the link and the unlink
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if os.path.lexists(final):
+            return False
+        part.rename(final)  # no links here (FAT): the best that is left
+        return True
+    part.unlink()
+    return True
 
 
 def discard(*paths: Path) -> None:

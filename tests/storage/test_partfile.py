@@ -1,0 +1,445 @@
+"""Tests for `rangedaemon.storage.partfile`: real files in a directory of their own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.jobs import OnConflict
+from rangedaemon.errors import NameTaken, NoSpace, NotWritable, PartFileLost, StorageFault
+from rangedaemon.storage import partfile
+from rangedaemon.storage.partfile import PartFile, claim_name, discard, part_path, publish
+
+HOLDER = """
+import fcntl, sys
+file = open(sys.argv[1], "rb+")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from rangedaemon.errors import NoSpace
+from rangedaemon.storage.partfile import PartFile
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+part = PartFile.create(Path(sys.argv[1]))
+assert part.write(0, [b"x" * 60000]) == 60000
+try:
+    part.write(60000, [b"y" * 4000, b"z" * 4000])
+except NoSpace as fault:
+    print(fault.code)
+"""
+
+
+class PartFileCase(SynchronousTestCase):
+    """A directory that goes with the test."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.directory = Path(tempfile.mkdtemp(prefix="rangedaemon-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.path = self.directory / "file.iso.part"
+
+    def create(self) -> PartFile:
+        """A new part file, closed at the end."""
+        part = PartFile.create(self.path)
+        self.addCleanup(part.close)
+        return part
+
+    def left(self, content: bytes = b"octets") -> Path:
+        """A part file that an earlier run left."""
+        part = PartFile.create(self.path)
+        part.write(0, [content])
+        part.close()
+        return self.path
+
+
+class CreateTests(PartFileCase):
+    """Tests for `PartFile.create`."""
+
+    def test_new(self) -> None:
+        """It is there, empty, in a directory that was made for it."""
+        self.path = self.directory / "a" / "b" / "c.part"
+        part = self.create()
+        self.assertEqual((part.size, self.path.read_bytes()), (0, b""))
+
+    def test_octets_of_somebody_are_not_touched(self) -> None:
+        """A file with octets in it is not ours."""
+        self.path.write_bytes(b"somebody's")
+        self.assertRaises(NameTaken, PartFile.create, self.path)
+        self.assertEqual(self.path.read_bytes(), b"somebody's")
+
+    def test_orphan_is_adopted(self) -> None:
+        """An empty one that nobody holds is what a kill left: it is taken over."""
+        self.path.write_bytes(b"")
+        self.assertEqual(self.create().write(0, [b"new"]), 3)
+        self.assertEqual(self.path.read_bytes(), b"new")
+
+    def test_held_one_is_not_adopted(self) -> None:
+        """An empty one that another job holds stays with it."""
+        self.create()
+        self.assertRaises(NameTaken, PartFile.create, self.path)
+
+    def test_what_is_no_file(self) -> None:
+        """Links, directories and FIFOs of that name are neither followed nor opened."""
+        target = self.directory / "target"
+        target.write_bytes(b"")
+        for name, make in (
+            ("link", lambda: self.path.symlink_to(target)),
+            ("dangling link", lambda: self.path.symlink_to(self.directory / "nothing")),
+            ("directory", self.path.mkdir),
+            ("FIFO", lambda: os.mkfifo(self.path)),
+        ):
+            with self.subTest(name):
+                make()
+                self.assertRaises(NameTaken, PartFile.create, self.path)
+                self.path.rmdir() if self.path.is_dir() else self.path.unlink()
+        self.assertEqual(target.read_bytes(), b"")
+
+    def test_directory_below_a_file(self) -> None:
+        """A file where a directory should be is a fault of storage that names the path."""
+        (self.directory / "file").write_bytes(b"")
+        fault = self.assertRaises(StorageFault, PartFile.create, self.directory / "file" / "x.part")
+        self.assertIn("x.part", str(fault))
+
+    def test_forbidden(self) -> None:
+        """What the system forbids is named as not writable."""
+        for number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            with self.subTest(errno.errorcode[number]):
+
+                def refuse(*_: object, number: int = number, **__: object) -> int:
+                    raise OSError(number, os.strerror(number))
+
+                patch = self.patch(os, "open", refuse)
+                self.assertRaises(NotWritable, PartFile.create, self.path)
+                patch.restore()
+
+
+class ReopenTests(PartFileCase):
+    """Tests for `PartFile.reopen`."""
+
+    def test_octets_are_there(self) -> None:
+        """What was written can be read, and written on."""
+        part = PartFile.reopen(self.left(b"0123456789"))
+        self.addCleanup(part.close)
+        self.assertEqual((part.size, part.read(3, 4)), (10, b"3456"))
+        part.write(10, [b"ab"])
+        self.assertEqual(self.path.read_bytes(), b"0123456789ab")
+
+    def test_read_ends_with_the_file(self) -> None:
+        """Fewer octets where there are no more, none behind the end."""
+        part = PartFile.reopen(self.left(b"0123456789"))
+        self.addCleanup(part.close)
+        self.assertEqual((part.read(8, 100), part.read(100, 5)), (b"89", b""))
+
+    def test_lost(self) -> None:
+        """Gone, or something else now: each is a part file that is lost."""
+        (self.directory / "other").write_bytes(b"other")
+        for name, make in (
+            ("gone", lambda: None),
+            ("link", lambda: self.path.symlink_to(self.directory / "other")),
+            ("FIFO", lambda: os.mkfifo(self.path)),
+            ("directory", self.path.mkdir),
+        ):
+            with self.subTest(name):
+                make()
+                self.assertRaises(PartFileLost, PartFile.reopen, self.path)
+                if name != "gone":
+                    self.path.rmdir() if self.path.is_dir() else self.path.unlink()
+        self.assertEqual((self.directory / "other").read_bytes(), b"other")
+
+    def test_nothing_stays_open(self) -> None:
+        """However it ends, no descriptor is left behind."""
+        os.mkfifo(self.path)
+        before = len(os.listdir("/proc/self/fd"))
+        self.assertRaises(PartFileLost, PartFile.reopen, self.path)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
+    def test_held_by_another_process(self) -> None:
+        """A lock of another process keeps us out, until that process has ended."""
+        self.left()
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(self.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert holder.stdout is not None
+        self.assertEqual(holder.stdout.readline(), b"held\n")
+        fault = self.assertRaises(PartFileLost, PartFile.reopen, self.path)
+        self.assertIn("held", str(fault))
+        holder.communicate(b"")
+        PartFile.reopen(self.path).close()
+
+
+class WriteTests(PartFileCase):
+    """Tests for `PartFile.write`."""
+
+    def test_blocks_in_order_at_their_offset(self) -> None:
+        """One behind the other, octets before them are a hole."""
+        part = self.create()
+        self.assertEqual(part.write(5, [b"ab", b"", b"cde"]), 5)
+        self.assertEqual(self.path.read_bytes(), b"\0" * 5 + b"abcde")
+
+    def test_nothing(self) -> None:
+        """No blocks are no octets."""
+        self.assertEqual(self.create().write(7, []), 0)
+        self.assertEqual(self.path.read_bytes(), b"")
+
+    def test_beyond_4_gib(self) -> None:
+        """Offsets are not cut to 32 bits."""
+        part = self.create()
+        part.write((1 << 32) + 1, [b"far"])
+        self.assertEqual(part.size, (1 << 32) + 4)
+        self.assertEqual(part.read((1 << 32) + 1, 3), b"far")
+        self.assertEqual(part.read(0, 4), b"\0" * 4)
+
+    def test_more_blocks_than_one_call_takes(self) -> None:
+        """However many blocks come, all are written."""
+        blocks = [bytes([n % 251]) for n in range(3 * partfile.MOST_BUFFERS + 7)]
+        self.assertEqual(self.create().write(0, blocks), len(blocks))
+        self.assertEqual(self.path.read_bytes(), b"".join(blocks))
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(st.binary(max_size=9), min_size=1, max_size=6), st.integers(0, 30))
+    def test_short_writes_are_finished(self, blocks: list[bytes], first: int) -> None:
+        """Where the system takes fewer octets than offered, the rest follows."""
+        path = Path(tempfile.mkdtemp(dir=self.directory)) / "x.part"
+        part = PartFile.create(path)
+        pwritev, pwrite = os.pwritev, os.pwrite
+
+        def short(descriptor: int, buffers: Sequence[bytes], offset: int) -> int:
+            return pwritev(descriptor, [b"".join(buffers)[:first]], offset)
+
+        def shorter(descriptor: int, octets: bytes, offset: int) -> int:
+            return pwrite(descriptor, octets[:2], offset)
+
+        patches = [self.patch(os, "pwritev", short), self.patch(os, "pwrite", shorter)]
+        try:
+            self.assertEqual(part.write(3, blocks), sum(map(len, blocks)))
+        finally:
+            for patch in patches:
+                patch.restore()
+            part.close()
+        octets = b"".join(blocks)
+        self.assertEqual(path.read_bytes(), (b"\0" * 3 + octets) if octets else b"")
+
+    def test_full(self) -> None:
+        """Each way in which a disk is full has one name."""
+        part = self.create()
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            with self.subTest(errno.errorcode[number]):
+
+                def full(*_: object, number: int = number) -> int:
+                    raise OSError(number, os.strerror(number))
+
+                patch = self.patch(os, "pwritev", full)
+                self.assertRaises(NoSpace, part.write, 0, [b"x"])
+                patch.restore()
+
+    def test_full_in_the_middle_of_a_write(self) -> None:
+        """A write that stands still is a full disk, not an endless loop."""
+        part = self.create()
+        self.patch(os, "pwritev", lambda *_: 1)
+        self.patch(os, "pwrite", lambda *_: 0)
+        self.assertRaises(NoSpace, part.write, 0, [b"abc"])
+
+    def test_limit_of_the_file_size(self) -> None:
+        """A limit of the process is a full disk too, and does not kill it."""
+        done = subprocess.run(
+            [sys.executable, "-c", LIMITED, str(self.path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stdout), (0, "no-space\n"), done.stderr)
+        self.assertEqual(self.path.read_bytes()[:60000], b"x" * 60000)
+
+    def test_broken_disk(self) -> None:
+        """Any other error is a fault of storage that names the file."""
+        part = self.create()
+
+        def broken(*_: object) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        self.patch(os, "fdatasync", broken)
+        fault = self.assertRaises(StorageFault, part.sync)
+        self.assertIn("file.iso.part", str(fault))
+        self.assertNotIsInstance(fault, NoSpace)
+
+
+class ReserveTests(PartFileCase):
+    """Tests for `PartFile.reserve`."""
+
+    def test_room_and_no_room(self) -> None:
+        """What fits passes and takes nothing; what does not is refused early."""
+        part = self.create()
+        part.reserve(4096)
+        self.assertEqual(part.size, 0)
+        self.assertRaises(NoSpace, part.reserve, 1 << 62)
+
+    def test_what_is_there_counts(self) -> None:
+        """A nearly whole file fits on a nearly full disk."""
+        part = self.create()
+        part.write(0, [b"x" * 100_000])
+        part.sync()
+        real = os.fstatvfs(0)
+        fields = list(real)
+        fields[4] = 0  # f_bavail
+        self.patch(os, "fstatvfs", lambda _: os.statvfs_result(fields))
+        part.reserve(100_000)
+        self.assertRaises(NoSpace, part.reserve, 10_000_000)
+
+
+class ClaimNameTests(PartFileCase):
+    """Tests for `claim_name`."""
+
+    def claim(self, on_conflict: OnConflict) -> str:
+        """The final name that is settled."""
+        final, part = claim_name(self.directory / "file.iso", on_conflict)
+        self.addCleanup(part.close)
+        self.assertEqual(part.path, part_path(final))
+        return final.name
+
+    def test_free(self) -> None:
+        """A name that nobody has is taken as it is, under each policy."""
+        for policy in OnConflict:
+            with self.subTest(policy):
+                self.assertEqual(self.claim(policy), "file.iso")
+                self.path.unlink()
+
+    def test_final_name_taken(self) -> None:
+        """To rename goes on to the next number, overwrite keeps the name, fail refuses."""
+        for name in ("file.iso", "file (1).iso"):
+            (self.directory / name).write_bytes(b"old")
+        self.assertRaises(NameTaken, self.claim, OnConflict.FAIL)
+        self.assertEqual(self.claim(OnConflict.RENAME), "file (2).iso")
+        self.assertEqual(self.claim(OnConflict.OVERWRITE), "file.iso")
+        self.assertEqual((self.directory / "file.iso").read_bytes(), b"old")
+
+    def test_dangling_link_is_a_taken_name(self) -> None:
+        """A link to nowhere is something of that name."""
+        (self.directory / "file.iso").symlink_to(self.directory / "nowhere")
+        self.assertEqual(self.claim(OnConflict.RENAME), "file (1).iso")
+
+    def test_two_jobs_want_one_name(self) -> None:
+        """Each gets its own part file."""
+        self.assertEqual(self.claim(OnConflict.RENAME), "file.iso")
+        self.assertEqual(self.claim(OnConflict.RENAME), "file (1).iso")
+        self.assertRaises(NameTaken, self.claim, OnConflict.FAIL)
+
+
+class PublishTests(PartFileCase):
+    """Tests for `publish`."""
+
+    def setUp(self) -> None:
+        """A part file that is whole."""
+        super().setUp()
+        self.final = self.directory / "file.iso"
+        self.left(b"new")
+
+    def names(self) -> list[str]:
+        """What is in the directory."""
+        return sorted(path.name for path in self.directory.iterdir())
+
+    def test_free_name(self) -> None:
+        """The file has its final name, the part file is gone."""
+        for policy in OnConflict:
+            with self.subTest(policy):
+                self.assertEqual(publish(self.path, self.final, policy), self.final)
+                self.assertEqual(self.names(), ["file.iso"])
+                self.final.rename(self.path)
+
+    def test_taken_name(self) -> None:
+        """No policy but overwrite ever touches what is there."""
+        self.final.write_bytes(b"old")
+        self.assertRaises(NameTaken, publish, self.path, self.final, OnConflict.FAIL)
+        self.assertEqual(self.names(), ["file.iso", "file.iso.part"])
+        renamed = publish(self.path, self.final, OnConflict.RENAME)
+        self.assertEqual((renamed.name, renamed.read_bytes()), ("file (1).iso", b"new"))
+        self.assertEqual(self.final.read_bytes(), b"old")
+
+    def test_overwrite_is_one_step(self) -> None:
+        """The old file is there until the new one is: the name is never without a file."""
+        self.final.write_bytes(b"old")
+        before = self.path.stat().st_ino
+        publish(self.path, self.final, OnConflict.OVERWRITE)
+        self.assertEqual((self.final.stat().st_ino, self.names()), (before, ["file.iso"]))
+
+    def test_link_is_replaced_not_followed(self) -> None:
+        """Where the final name is a link, the link gives way and its target stays."""
+        target = self.directory / "target"
+        target.write_bytes(b"target")
+        self.final.symlink_to(target)
+        publish(self.path, self.final, OnConflict.OVERWRITE)
+        self.assertFalse(self.final.is_symlink())
+        self.assertEqual(target.read_bytes(), b"target")
+
+    def test_killed_between_its_two_names(self) -> None:
+        """A run that died after the link finds its own file: no second copy is made."""
+        os.link(self.path, self.final)
+        self.assertEqual(publish(self.path, self.final, OnConflict.RENAME), self.final)
+        self.assertEqual(self.names(), ["file.iso"])
+
+    def test_file_system_without_links(self) -> None:
+        """Where there are no hard links it is renamed, and still overwrites nothing."""
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        self.patch(os, "link", refuse)
+        self.final.write_bytes(b"old")
+        renamed = publish(self.path, self.final, OnConflict.RENAME)
+        self.assertEqual(renamed.name, "file (1).iso")
+        self.assertEqual(self.final.read_bytes(), b"old")
+
+    def test_no_links_and_the_policy_to_fail(self) -> None:
+        """Without hard links, too, a taken name is refused where the policy says so."""
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        self.patch(os, "link", refuse)
+        self.final.write_bytes(b"old")
+        self.assertRaises(NameTaken, publish, self.path, self.final, OnConflict.FAIL)
+        self.assertEqual(self.names(), ["file.iso", "file.iso.part"])
+
+    def test_directory_is_synced(self) -> None:
+        """The name is on the disk when it returns."""
+        synced: list[bool] = []
+        fsync = os.fsync
+
+        def spy(descriptor: int) -> None:
+            synced.append(self.final.exists())
+            fsync(descriptor)
+
+        self.patch(os, "fsync", spy)
+        publish(self.path, self.final, OnConflict.RENAME)
+        self.assertEqual(synced, [True])
+
+
+class DiscardTests(PartFileCase):
+    """Tests for `discard`."""
+
+    def test_there_or_not(self) -> None:
+        """What is there goes, what is not is no error."""
+        self.left()
+        discard(self.path, self.directory / "never")
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_directory_is_a_fault(self) -> None:
+        """Something that is no file is not removed."""
+        self.path.mkdir()
+        self.assertRaises(StorageFault, discard, self.path)
+        self.assertTrue(self.path.is_dir())
