@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rangedaemon.core.jobs import JobState, Live, Remembered
-from tests.control.aria2.test_methods import SECRET, URL, RpcTestCase
+from tests.control.aria2.rpc_case import SECRET, URL, RpcTestCase
 
 BASIC = """gid totalLength completedLength uploadSpeed downloadSpeed connections numSeeders seeder
 status errorCode verifiedLength verifyIntegrityPending""".split()  # noqa: SIM905 - as it sends them
