@@ -6,6 +6,7 @@ VENV ?= .venv
 CONFIG ?= conf/rangedaemon.yaml
 BIN := $(VENV)/bin
 MANIFESTS := setup.py pyproject.toml
+PYTEST_ARGS ?= --numprocesses=2 --dist=loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format schema bench clean
