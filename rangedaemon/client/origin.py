@@ -109,16 +109,16 @@ class Origin:
         raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", url=request.url)
 
     async def _ask(self, url: str, request: Request) -> IResponse:
-        asked: Deferred[Any] = self._client.request(
-            "GET",
-            url,
-            headers=_headers(url, request),
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=self._clock,  # type: ignore[arg-type]
-        )
-        asked.addTimeout(self._head_timeout, self._clock, _as_timed_out)
         try:
+            asked: Deferred[Any] = self._client.request(
+                "GET",
+                url,
+                headers=_headers(url, request),
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=self._clock,  # type: ignore[arg-type]
+            )
+            asked.addTimeout(self._head_timeout, self._clock, _as_timed_out)
             return await asked  # type: ignore[no-any-return]
         except Exception as error:
             raise fault_of(error, url) from error

@@ -34,8 +34,8 @@ def next_hop(url: str, location: str | None) -> str:
     """
     if not location:
         raise BadRedirect("a redirect without Location", url=url)
-    target = urldefrag(urljoin(url, location.strip())).url
     try:
+        target = urldefrag(urljoin(url, location.strip())).url
         scheme, host, _ = origin_of(target)
     except ValueError:
         raise BadRedirect("the Location is no address", url=url) from None

@@ -26,6 +26,8 @@ MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 """What no retry betters: somebody must change a mode, a mount or a name."""
+_NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""What opening says of a link, a directory, a socket."""
 
 
 @contextmanager
