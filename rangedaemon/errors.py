@@ -160,6 +160,13 @@ class ChecksumMismatch(OriginFault):
     title = "The checksum does not match"
 
 
+class UnusableDocument(OriginFault):
+    """A document that should describe the file (Metalink, list of checksums) does not."""
+
+    code = "bad-description"
+    title = "The description of the file cannot be used"
+
+
 class TooManyRedirects(OriginFault):
     """A chain of redirects longer than the limit, or one that bites its tail."""
 

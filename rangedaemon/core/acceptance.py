@@ -45,6 +45,13 @@ class Answer:
     date: str | None = None
     retry_after: str | None = None
     disposition: str | None = None
+    repr_digest: str | None = None
+    content_digest: str | None = None
+    digest: str | None = None
+    """``Digest`` of RFC 3230."""
+    content_md5: str | None = None
+    links: str | None = None
+    """All ``Link`` fields as one."""
     delimited: bool = True
     """False where only the close of the connection ends the body."""
 

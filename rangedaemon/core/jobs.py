@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rangedaemon.core.intervals import EMPTY, IntervalSet
+from rangedaemon.core.pieces import Pieces
+
+ACTIVE = frozenset({"sha-256", "sha-512"})
+"""The algorithms that RFC 9530 calls active: good against more than accidents."""
 
 
 class JobState(StrEnum):
@@ -71,7 +75,7 @@ class JobSpec:
     filename: str | None = None
     """The final name asked for; None: from Content-Disposition or the URL."""
     checksum: str | None = None
-    """``algorithm=hex``, lower case."""
+    """``algorithm=hex``, lower case; or the address of a list that has it."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Extra request fields; may hold secrets, so never shown."""
     segments: int = 8
@@ -85,6 +89,12 @@ class JobSpec:
     kind: str = "download"
     source: str = "api"
     """``api`` or ``config``: who declared the job."""
+    size: int | None = None
+    """Octets that the file must have, where a metalink told."""
+    pieces: Pieces | None = None
+    """What each piece hashes to, where a metalink told."""
+    sums: str | None = None
+    """The ``checksum`` that was asked for, where it was the address of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,8 @@ class Remembered:
     """The final address, after redirects, that the answer came from."""
     asked: str | None = None
     """The address that was asked: mirrors have validators of their own."""
+    digest: str | None = None
+    """What was promised of the whole representation, ``algorithm=hex``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +160,8 @@ class JobRecord:
     @property
     def vouched(self) -> bool:
         """Whether a digest will prove the whole, so that segments need no validator."""
-        return self.spec.checksum is not None
+        promised = (self.remembered.digest or "").partition("=")[0]
+        return self.spec.checksum is not None or promised in ACTIVE
 
     @property
     def size(self) -> int | None:

@@ -24,6 +24,7 @@ from rangedaemon.core.jobs import (
     Remembered,
     Verified,
 )
+from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import JournalDamaged
 
 Row = dict[str, Any]
@@ -113,4 +114,6 @@ def _spec(wishes: dict[str, Any]) -> JobSpec:
     wishes["urls"] = tuple(wishes["urls"])
     wishes["on_conflict"] = OnConflict(wishes["on_conflict"])
     wishes["on_change"] = OnChange(wishes["on_change"])
+    if wishes.get("pieces") is not None:
+        wishes["pieces"] = Pieces(*wishes["pieces"])
     return JobSpec(**wishes)
