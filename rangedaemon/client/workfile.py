@@ -156,5 +156,5 @@ async def forget_files(habits: Habits, record: JobRecord, *, delete: bool) -> No
     await habits.in_thread(remove_log, log_path(habits.state_dir, record.id))
     if delete and record.filename is not None:
         final = final_path(record)
-        own = [final] if record.verified is not None else []
-        await habits.in_thread(discard, part_path(final), *own)
+        own = final if record.verified is not None else part_path(final)
+        await habits.in_thread(discard, own)
