@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -64,6 +64,7 @@ class Runner(Service):
         self._listeners: list[Callable[[JobEvent], None]] = []
         self._turn = DeferredLock()
         self._timer: IDelayedCall | None = None
+        self._looking = self._look_again = False
 
     # -- life -------------------------------------------------------------------
 
@@ -90,23 +91,37 @@ class Runner(Service):
     def stopService(self) -> Deferred[None]:
         """Checkpoint and end every job; fires when the last has let go of its file."""
         super().stopService()  # type: ignore[no-untyped-call]
-        if self._timer is not None:
+        if self._timer is not None and self._timer.active():
             self._timer.cancel()
-            self._timer = None
+        self._timer = None
         while self._resting:
             self._resting.popitem()[1].cancel()
-        for job, _ in self._running.values():
-            job.stop(Move.INTERRUPT)
-        ended = [_after(ending) for _, ending in self._running.values()]
-        return DeferredList(ended).addCallback(lambda _: None) if ended else succeed(None)
+        return ensureDeferred(self._halt_all())
+
+    async def _halt_all(self) -> None:
+        async with self._turn:
+            for job, _ in [*self._running.values()]:
+                job.stop(Move.INTERRUPT)
+            await DeferredList([_after(ending) for _, ending in self._running.values()])
 
     # -- the queue --------------------------------------------------------------
 
     def _look(self) -> None:
-        """Start what may start, soon."""
-        ensureDeferred(self._fill()).addErrback(
-            lambda failure: self._log.failure("the queue stands still", failure)
-        )
+        """Start what may start, soon; looks that are asked for meanwhile become one."""
+        self._look_again = True
+        if not self._looking:
+            self._looking = True
+            ensureDeferred(self._look_until_quiet()).addErrback(
+                lambda failure: self._log.failure("the queue stands still", failure)
+            )
+
+    async def _look_until_quiet(self) -> None:
+        try:
+            while self._look_again:
+                self._look_again = False
+                await self._fill()
+        finally:
+            self._looking = False
 
     async def _fill(self) -> None:
         async with self._turn:
@@ -178,7 +193,8 @@ class Runner(Service):
         snapshots = [JobSnapshot(record) for record in await self._store.add(records)]
         for snapshot in snapshots:
             self._announce("job", snapshot)
-        self._look()
+        if len(self._running) < self._max_active and not all(spec.paused for spec in specs):
+            self._look()
         return snapshots
 
     async def get(self, job_id: str) -> JobSnapshot:
@@ -227,9 +243,8 @@ class Runner(Service):
             if running:
                 await self._halt(running, Move.PAUSE)
                 record = await self._record(job_id)
-                if record.state is not JobState.PAUSED:
-                    move(record.state, Move.PAUSE)
-                return JobSnapshot(record)
+                if record.state is JobState.PAUSED:
+                    return JobSnapshot(record)  # else it ended otherwise a moment before
             return await self._change(await self._record(job_id), Move.PAUSE, retry_at=None)
 
     async def resume(self, job_id: str) -> JobSnapshot:
