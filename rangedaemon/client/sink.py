@@ -136,11 +136,14 @@ class SegmentWriter:
         self._on_drained = on_drained
         self._blocks: list[bytes] = []
         self._writing = False
+        self._broken = False
         self.pending = 0
         """Octets taken and not yet written."""
 
     def push(self, block: bytes) -> None:
         """Take the next octets of the run."""
+        if self._broken:
+            return
         self._blocks.append(block)
         self.pending += len(block)
         if not self._writing:
@@ -170,5 +173,6 @@ class SegmentWriter:
         self._on_drained()
 
     def _give_up(self, fault: Fault) -> None:
+        self._broken = True  # what comes now has lost its place
         self._blocks.clear()
         self._sink.failed(fault)
