@@ -312,7 +312,7 @@ class Job:
         if length is None:
             raise StorageFault("the length is still not known")
         try:
-            proof = await verify(self._file, self.record, length, lambda: self._stop_by is None)
+            proof = await verify(self.record, length, self._digest, pieces=False)
         except ChecksumMismatch as fault:
             await self._start_over(fault)
             raise
@@ -320,17 +320,21 @@ class Job:
             raise Stopped
         await self._file.truncate(length)
         final = await self._file.publish(self.record.spec.on_conflict)
-        verified, digest = proof
         await self._books.move(
             Trigger.VERIFIED,
             filename=final.name,
-            verified=verified,
-            digest=digest,
+            verified=proof.by,
+            digest=proof.digest,
             finished=self._around.wall(),
             error=None,
             retry_at=None,
         )
         await self._fetching.let_go(forget=True)
+
+    async def _digest(self, algorithm: str) -> str | None:
+        return await self._file.digest(
+            algorithm, self.record.size or 0, lambda: self._stop_by is None
+        )
 
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""
@@ -367,12 +371,12 @@ class Job:
     def _known(self, url: str) -> Known:
         remembered = self.record.remembered
         if remembered.asked not in (None, url):  # another mirror's validators say nothing here
-            remembered = Remembered(length=remembered.length)
+            remembered = Remembered(length=remembered.length, digest=remembered.digest)
         return Known(
             remembered=remembered,
             covered=self.record.covered,
             stream_only=self._stream_only,
-            vouched=self.record.vouched,
+            vouched=self.record.spec.checksum is not None,
             read=self._read,
         )
 

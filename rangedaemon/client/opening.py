@@ -85,7 +85,8 @@ async def _ask(
 
 async def _begin(around: Surroundings, request: Request, known: Known) -> Opening:
     """Nothing is there yet."""
-    asked = replace(request, range=ByteRange(0, FIRST_LEASE), if_range=None)
+    wanted = not known.vouched
+    asked = replace(request, range=ByteRange(0, FIRST_LEASE), if_range=None, want_digest=wanted)
     reply, accepted = await _ask(around, asked, None)
     answer = reply.answer
     if isinstance(accepted, Whole):
@@ -211,4 +212,5 @@ def _completed(seen: Remembered, remembered: Remembered) -> Remembered:
         date=remembered.date if seen.last_modified is None else seen.date,
         length=seen.length,
         url=seen.url,
+        digest=seen.digest or remembered.digest,
     )

@@ -43,6 +43,7 @@ from rangedaemon.errors import (
 )
 
 MOST_REDIRECTS = 10
+WANTED_DIGESTS = "sha-256=10, sha-512=3"
 USER_AGENT = f"rangedaemon/{__version__}"
 
 
@@ -54,6 +55,8 @@ class Request:
     fields: Mapping[str, str]
     range: ByteRange | None = None
     if_range: str | None = None
+    want_digest: bool = False
+    """Whether a digest of the whole would be welcome (RFC 9530, 4)."""
 
 
 class Reply:
@@ -128,6 +131,8 @@ def _headers(url: str, request: Request) -> Headers:
     headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
     for name, value in fields_for(url, request.url, request.fields).items():
         headers.setRawHeaders(name, [value])
+    if request.want_digest:
+        headers.setRawHeaders("Want-Repr-Digest", [WANTED_DIGESTS])
     if request.range is not None:
         first, last = request.range.start, request.range.stop - 1
         headers.setRawHeaders("Range", [f"bytes={first}-{last}"])
@@ -155,6 +160,11 @@ def _answer(response: IResponse, url: str) -> Answer:
         date=_field(response, "Date"),
         retry_after=_field(response, "Retry-After"),
         disposition=_field(response, "Content-Disposition"),
+        repr_digest=_field(response, "Repr-Digest"),
+        content_digest=_field(response, "Content-Digest"),
+        digest=_field(response, "Digest"),
+        content_md5=_field(response, "Content-MD5"),
+        links=_field(response, "Link"),
     )
 
 

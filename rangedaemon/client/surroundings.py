@@ -12,6 +12,7 @@ from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.origin import Origin
 from rangedaemon.core.acceptance import Answer
 from rangedaemon.core.jobs import Remembered
+from rangedaemon.core.promises import promised_whole
 from rangedaemon.core.retry import RetryPolicy
 
 
@@ -41,4 +42,5 @@ class Surroundings:
             date=answer.date,
             length=length,
             url=answer.url,
+            digest=promised_whole(answer),
         )

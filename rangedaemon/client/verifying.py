@@ -1,33 +1,73 @@
-"""Whether a whole part file is what was promised, and how strong the proof is."""
+"""
+Whether a whole part file is what was promised, and how strong the proof is.
+
+The strongest promise is checked: the checksum that was asked for, else the digest
+that the origin told, else the pieces of a metalink, else the length alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from rangedaemon.client.workfile import Workfile
 from rangedaemon.core.jobs import JobRecord, Verified
 from rangedaemon.errors import ChecksumMismatch
 
-HASHLIB_NAMES = {"sha-256": "sha256", "sha-512": "sha512", "sha-1": "sha1", "blake2b": "blake2b"}
+HASHLIB_NAMES = {
+    "sha-256": "sha256",
+    "sha-512": "sha512",
+    "sha-1": "sha1",
+    "sha": "sha1",
+    "md5": "md5",
+    "blake2b": "blake2b",
+}
+
+Digest = Callable[[str], Awaitable[str | None]]
+"""The hex digest of the whole part file by a name of hashlib's; None: it was stopped."""
 
 
-async def verify(
-    file: Workfile, record: JobRecord, length: int, go_on: Callable[[], bool]
-) -> tuple[Verified, str | None] | None:
-    """By what the file was verified and the digest that was; None where *go_on* said no.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """By what a file was verified."""
 
+    by: Verified
+    digest: str | None = None
+    """The digest that was checked, ``algorithm=hex``."""
+
+
+def promise_of(record: JobRecord) -> tuple[Verified, str] | None:
+    """The digest of the whole that is to be checked, and who promised it."""
+    if record.spec.checksum is not None:
+        return Verified.CHECKSUM, record.spec.checksum
+    if record.remembered.digest is not None:
+        return Verified.REPR_DIGEST, record.remembered.digest
+    return None
+
+
+async def verify(record: JobRecord, length: int, digest: Digest, *, pieces: bool) -> Proof | None:
+    """By what the file was verified; None where *digest* was stopped.
+
+    :param length: octets that came.
+    :param pieces: whether every piece of it has the hash that was promised.
     :raises ChecksumMismatch: it is not what was promised.
     """
-    spec = record.spec
-    if spec.checksum is None:
-        return Verified.LENGTH, None
-    algorithm, _, wanted = spec.checksum.partition("=")
-    got = await file.digest(HASHLIB_NAMES.get(algorithm, algorithm), length, go_on)
+    size = record.spec.size
+    if size not in (None, length):
+        raise _mismatch(record, f"the file has {length} octets, {size} were promised")
+    promise = promise_of(record)
+    if promise is None:
+        return Proof(Verified.PIECES if pieces else Verified.LENGTH)
+    by, promised = promise
+    algorithm, _, wanted = promised.partition("=")
+    got = await digest(HASHLIB_NAMES[algorithm])
     if got is None:
         return None
     if got != wanted.lower():
-        raise ChecksumMismatch(
-            f"{algorithm} is {got}, {wanted} was promised; the octets were thrown away",
-            url=spec.urls[0],
-        )
-    return Verified.CHECKSUM, f"{algorithm}={got}"
+        who = "was promised" if by is Verified.CHECKSUM else "the origin promised"
+        raise _mismatch(record, f"{algorithm} is {got}, {who} {wanted}")
+    return Proof(by, f"{algorithm}={got}")
+
+
+def _mismatch(record: JobRecord, what: str) -> ChecksumMismatch:
+    url = record.remembered.url or record.spec.urls[0]
+    return ChecksumMismatch(f"{what}; the octets were thrown away", url=url)

@@ -5,7 +5,9 @@ Partial answers may be joined only where they share a strong validator (RFC 9110
 15.3.7.3); a date is strong where the answer that carried it is at least a minute
 younger (RFC 9110 8.8.2.2).  The answer is *same*, *changed* or *cannot tell*, with
 the reason in words; who gets *cannot tell* must prove it by the octets (an
-overlap, a digest) or begin again, and never takes it for *same*.
+overlap, a digest) or begin again, and never takes it for *same*.  A digest of the
+whole representation that the origin promises with its answers (RFC 9530) is as good
+as a strong tag, and better: it is of the octets.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from enum import StrEnum
 
 from rangedaemon.core.dates import parse_http_date
 from rangedaemon.core.etags import EntityTag, parse_entity_tag
-from rangedaemon.core.jobs import Remembered
+from rangedaemon.core.jobs import ACTIVE, Remembered
 
 STRONG_DATE_AGE = 60
 """Seconds between Last-Modified and Date that make the former a strong validator."""
@@ -54,7 +56,14 @@ def strong_date(remembered: Remembered) -> bool:
 
 def is_strong(remembered: Remembered) -> bool:
     """Whether ranges of this representation may be joined by its validator alone."""
-    return strong_etag(remembered) is not None or strong_date(remembered)
+    promised = strong_digest(remembered) is not None
+    return promised or strong_etag(remembered) is not None or strong_date(remembered)
+
+
+def strong_digest(remembered: Remembered) -> tuple[str, str] | None:
+    """The promised digest where its algorithm may tell representations apart."""
+    algorithm, _, digest = (remembered.digest or "").partition("=")
+    return (algorithm, digest) if algorithm in ACTIVE else None
 
 
 def compare(remembered: Remembered, seen: Remembered) -> Judgement:
@@ -68,11 +77,20 @@ def compare(remembered: Remembered, seen: Remembered) -> Judgement:
         return Judgement(
             Verdict.CHANGED, f"the length was {remembered.length}, now it is {seen.length}"
         )
+    promised, promised_now = strong_digest(remembered), strong_digest(seen)
+    if promised and promised_now and promised[0] == promised_now[0]:
+        return _compare_digests(promised, promised_now)
     if remembered.etag is not None and seen.etag is not None:
         return _compare_tags(remembered, seen)
     if remembered.etag is not None:
         return Judgement(Verdict.CANNOT_TELL, "the entity tag is gone from the answer")
     return _compare_dates(remembered, seen)
+
+
+def _compare_digests(remembered: tuple[str, str], seen: tuple[str, str]) -> Judgement:
+    if remembered == seen:
+        return Judgement(Verdict.SAME, f"the promised {seen[0]} is the same")
+    return Judgement(Verdict.CHANGED, f"another {seen[0]} is promised now")
 
 
 def _lengths_differ(remembered: Remembered, seen: Remembered) -> bool:

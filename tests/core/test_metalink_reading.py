@@ -133,8 +133,8 @@ class VersionThreeTests(SynchronousTestCase):
     def test_pieces_out_of_order(self) -> None:
         """Numbers that do not count up are refused."""
         octets = b"""<metalink xmlns="http://www.metalinker.org/"><files><file name="f">
-        <verification><pieces length="1024" type="sha1"><hash piece="1">x</hash></pieces></verification></file>
-        </files></metalink>"""
+        <verification><pieces length="1024" type="sha1"><hash piece="1">x</hash></pieces>
+        </verification></file></files></metalink>"""
         with self.assertRaises(UnusableDocument):
             one(octets)
 

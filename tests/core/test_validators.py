@@ -33,15 +33,32 @@ def said(
     modified: str | None = None,
     date: str | None = None,
     length: int | None = None,
+    digest: str | None = None,
 ) -> Remembered:
     """What an answer says of its representation."""
-    return Remembered(etag=etag, last_modified=modified, date=date, length=length)
+    return Remembered(etag=etag, last_modified=modified, date=date, length=length, digest=digest)
 
 
 DATED = said(None, MODIFIED, LATER, 9)
 YOUNG = said(None, MODIFIED, TOO_SOON, 9)
 
+HASH = "sha-256=" + "a" * 64
+OTHER_HASH = "sha-256=" + "b" * 64
+WEAK_HASH = "md5=" + "a" * 32
+
 CASES: list[tuple[str, Remembered, Remembered, Verdict]] = [
+    ("promised digest stays, all else moves", said('"a"', MODIFIED, digest=HASH),
+     said('"b"', LATER, digest=HASH), SAME),
+    ("promised digest moves, all else stays", said('"a"', MODIFIED, digest=HASH),
+     said('"a"', MODIFIED, digest=OTHER_HASH), CHANGED),
+    ("promised digest stays, length moves", said(length=9, digest=HASH),
+     said(length=8, digest=HASH), CHANGED),
+    ("digests of two algorithms", said('"a"', digest=HASH),
+     said('"b"', digest="sha-512=" + "a" * 128), CANNOT_TELL),
+    ("digest left out, tag stays", said('"a"', digest=HASH), said('"a"'), SAME),
+    ("digest left out, nothing else", said(digest=HASH), said(), CANNOT_TELL),
+    ("digest of a broken algorithm stays", said(digest=WEAK_HASH), said(digest=WEAK_HASH),
+     CANNOT_TELL),
     ("strong tag stays", said('"a"', length=9), said('"a"', length=9), SAME),
     ("strong tag stays, length not told", said('"a"', length=9), said('"a"'), SAME),
     ("strong tag stays, date left out", said('"a"', MODIFIED), said('"a"'), SAME),
