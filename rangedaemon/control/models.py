@@ -169,6 +169,8 @@ class StatusObject(BaseModel):
     rate_in: Octets
     rate_out: Octets
     config: str | None
+    files: list[str]
+    """The addresses of the served folders."""
 
 
 class Health(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
@@ -74,6 +74,7 @@ def build_control_site(
     rate_out: Callable[[], float] = lambda: 0.0,
     allowed_origins: Collection[str] = (),
     branches: Mapping[bytes, IResource] | None = None,
+    places: Callable[[], Iterable[str]] = tuple,
 ) -> ControlSite:
     """
     The site that people and programs steer the daemon by.
@@ -85,10 +86,11 @@ def build_control_site(
     :param shutdown: begins the clean stop; called after the answer has been sent.
     :param max_active, rate_limit: what aria2's clients are told of the configuration.
     :param notify_strangers: tell WebSocket sessions of events that have shown no token.
+    :param places: the addresses of the served folders.
     :param branches: further resources by the first segment of their path (``ui``).
     """
     meters = Meters(registry)
-    around = Surroundings(clock, started_at, config_path, rate_out, shutdown, readiness)
+    around = Surroundings(clock, started_at, config_path, rate_out, shutdown, readiness, places)
     api, stream = build_api(
         jobs,
         around,

@@ -109,7 +109,13 @@ def segment_list(segments: Iterable[SegmentSnapshot]) -> SegmentList:
 
 
 def status_object(
-    totals: Totals, *, version: str, uptime: float, rate_out: float, config: str | None
+    totals: Totals,
+    *,
+    version: str,
+    uptime: float,
+    rate_out: float,
+    config: str | None,
+    files: Iterable[str] = (),
 ) -> StatusObject:
     """The daemon's status; every state is counted, be it zero."""
     return StatusObject(
@@ -119,6 +125,7 @@ def status_object(
         rate_in=round(totals.rate_in),
         rate_out=round(rate_out),
         config=_text_or_none(config),
+        files=list(files),
     )
 
 

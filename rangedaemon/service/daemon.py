@@ -30,6 +30,7 @@ from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
 from rangedaemon.control.site import build_control_site
 from rangedaemon.control.tokens import token_at
+from rangedaemon.control.ui import branches
 from rangedaemon.errors import Fault
 from rangedaemon.server.site import build_site
 from rangedaemon.service.joblog import JobLog
@@ -166,6 +167,8 @@ class Daemon(MultiService):
             rate_limit=self._config.downloads.rate_limit,
             allowed_origins=self._config.control.allowed_origins,
             notify_strangers=self._config.control.notify_strangers,
+            branches=branches(),
+            places=self._places,
         )
 
     def _begin(self) -> None:
@@ -205,13 +208,19 @@ class Daemon(MultiService):
 
     def _addresses(self) -> Iterator[str]:
         """Where everything is, for whoever started us."""
-        server = self._config.server
-        for endpoint, mount in product(self._files, server.mounts if server else ()):
-            yield f"files     {endpoint}{mount.path}"
+        for place in self._places():
+            yield f"files     {place}"
         for endpoint in self._control:
+            yield f"page      {endpoint}/ui/"
             yield f"API       {endpoint}/api/v1"
         yield f"token     {self._config.token_file}"
         yield f"downloads {self._config.downloads.directory}"
+
+    def _places(self) -> Iterator[str]:
+        """Where the served folders are."""
+        server = self._config.server
+        for endpoint, mount in product(self._files, server.mounts if server else ()):
+            yield f"{endpoint}{mount.path}"
 
     # -- stop -------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +39,8 @@ class Surroundings:
     rate_out: Callable[[], float]
     shutdown: Callable[[], None]
     readiness: Readiness
+    places: Callable[[], Iterable[str]]
+    """The addresses of the served folders."""
 
 
 class DaemonRoutes:
@@ -102,6 +104,7 @@ class DaemonRoutes:
             uptime=around.clock.seconds() - around.started_at,
             rate_out=around.rate_out(),
             config=around.config_path,
+            files=around.places(),
         )
 
     async def shutdown(self, incoming: Incoming) -> Answer:

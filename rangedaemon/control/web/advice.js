@@ -1,0 +1,56 @@
+// What the words of the API mean to people, and what they can do about them.
+
+export const STATES = {
+  queued: "Queued",
+  probing: "Asking the server",
+  active: "Downloading",
+  waiting: "Will try again",
+  paused: "Paused",
+  verifying: "Verifying",
+  complete: "Complete",
+  failed: "Failed",
+};
+
+const ADVICE = {
+  "not-found": ["The server has no such file.", "Check the address, or add the download again with another one."],
+  unauthorized: ["The server refuses access.", "Add it again with a fresh address, or with the request fields that the server asks for (Options, Request fields)."],
+  changed: ["The file changed on the server while it was fetched.", "Try again to fetch the new version."],
+  "checksum-mismatch": ["The file is not what the checksum promises.", "Do not use it. Compare the checksum with its publisher's; another mirror may have the right file."],
+  "no-space": ["The disk is full.", "Free some space, then try again: what was fetched is kept."],
+  "not-writable": ["The daemon may not write into the folder.", "Give its user the right to write there, then try again."],
+  "too-many-redirects": ["The server sends us in circles.", "Open the address in a browser and add the one where it ends."],
+  "bad-redirect": ["The server leads to where the daemon does not follow.", "Open the address in a browser and add the one where it ends."],
+  unreachable: ["The server cannot be reached.", "Check the address and the network; the daemon goes on where it stopped."],
+  "timed-out": ["The server fell silent.", "Try again later; the daemon goes on where it stopped."],
+  throttled: ["The server asks to come back later.", "Nothing to do: the daemon obeys. Fewer connections may help."],
+  "server-error": ["The server has a fault of its own.", "Try again later."],
+  "bad-response": ["The server's answer cannot be used.", "Open the address in a browser: it may be a page that leads to the file, not the file."],
+  "no-ranges": ["The server no longer sends parts of the file.", "Try again: the daemon then fetches it in one piece."],
+  unjoinable: ["Nothing shows that the server's answers belong to one file.", "Try again with one connection, or add it with a checksum."],
+  "name-taken": ["A file of that name is there already.", "Remove the file, or add the download again with another file name."],
+  "part-file-lost": ["The unfinished file is gone or was changed.", "Try again: it is fetched anew."],
+  "outside-directory": ["The folder is outside the download folder.", "Name a folder below it."],
+  storage: ["The disk or the journal failed.", "Look into the daemon's log, then try again."],
+};
+
+/** `[what happened, what to do]` for a job's error. */
+export function adviceFor(error) {
+  return ADVICE[error.code] ?? ["The download cannot go on.", "Try again; the message says more."];
+}
+
+/** One sentence for people about a request that was refused. */
+export function sentence(problem) {
+  if (problem.errors?.length) return problem.errors.map(({ loc, msg }) => (loc ? `${loc}: ${msg}` : msg)).join("; ");
+  return problem.message;
+}
+
+/** What may be done with a job in its state. */
+export const can = {
+  pause: ({ state }) => ["queued", "probing", "active", "waiting", "verifying"].includes(state),
+  resume: ({ state }) => state === "paused",
+  retry: ({ state }) => state === "failed" || state === "waiting",
+  save: ({ state }) => state === "complete",
+  play: (job) => PLAYABLE.test(job.filename ?? "") && job.state !== "failed",
+};
+
+const PLAYABLE = /\.(mp4|m4v|webm|ogv|mov|mkv|mp3|m4a|aac|ogg|oga|opus|flac|wav)$/i;
