@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 from twisted.internet.defer import ensureDeferred
@@ -131,11 +132,16 @@ class FaultTests(SinkCase):
         self.assertEqual((self.file.writes, self.sink.written), ([], EMPTY))
 
     def test_unforeseen(self) -> None:
-        """An error that is no fault of ours ends it too, as a fault of storage."""
+        """An error that is no fault of ours ends it too, and its traceback is logged."""
         self.sink.writer(0, self.count).push(b"a")
         self.file.fault = RuntimeError("bug")
         self.threads.fire()
         self.assertEqual([type(f) for f in self.faults], [StorageFault])
+        self.file.fault = None  # its traceback would keep the Deferred alive
+        self.faults.clear()
+        self.sink = Sink(self.file, inline, EMPTY, self.faults.append)
+        gc.collect()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
 
 class DrainTests(SinkCase):
