@@ -15,19 +15,22 @@ OURS = "rangedaemon"
 
 
 def compare(
-    stage: Stage, url: str, size: int, connections: int, ours: Ours | None
+    stage: Stage, address: Callable[[], str], size: int, connections: int, ours: Ours | None
 ) -> dict[str, Summary]:
-    """Medians of every contender for fetching *url*."""
+    """Medians of every contender; *address* is asked for the file's address before each run."""
     place = stage.place("fetched")
 
     def fetch(name: str) -> Fetch:
-        return Fetch(url, place / f"{name}.bin", connections)
+        return Fetch(address(), place / f"{name}.bin", connections)
 
     runs: dict[str, Callable[[], Sample]] = {}
     if ours is not None:
-        runs[OURS] = partial(ours.run, fetch(OURS), size)
-    for name in stage.peers:
-        runs[name] = partial(run_peer, name, fetch(name), size)
+        runs[OURS] = lambda: ours.run(fetch(OURS), size)
+
+    def run(name: str) -> Sample:
+        return run_peer(name, fetch(name), size)
+
+    runs |= {name: partial(run, name) for name in stage.peers}
     return alternate(runs, stage.rounds)
 
 

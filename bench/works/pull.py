@@ -30,7 +30,7 @@ def _pull(stage: Stage, connections: int, *, tls: bool = False) -> str:
     size = stage.size_or(1024 * MIB)
     server, url = stage.nginx(size, workers=_WORKERS, tls=tls)
     ours = _ours(stage, connections, server.certificate if tls else None)
-    summaries = compare(stage, url, size, connections, ours)
+    summaries = compare(stage, lambda: url, size, connections, ours)
     title = (
         f"{size // MIB} MiB {'over TLS' if tls else 'plain'}, {connections} connections, "
         f"nginx with {_WORKERS} workers, median of {stage.rounds}"
