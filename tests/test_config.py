@@ -330,7 +330,8 @@ class EndpointTests(SynchronousTestCase):
 
     def endpoints(self, *descriptions: str) -> list[str]:
         """What is wrong with each."""
-        return problems_of(f"control: {{listen: {json.dumps(descriptions)}}}")
+        listen = json.dumps(descriptions)
+        return problems_of(f"control: {{allow_plain_remote: true, listen: {listen}}}")
 
     def test_good(self) -> None:
         """The four kinds that the contract names."""
@@ -361,7 +362,7 @@ class EndpointTests(SynchronousTestCase):
     def test_relative_files(self) -> None:
         """Paths within an endpoint are relative to the configuration too, colons and all."""
         config = parse(b"control: {listen: ['unix:x.sock']}", {}, name="c", base=Path("/a:b"))
-        self.assertEqual(config.control.listen, (r"unix:/a\:b/x.sock",))
+        self.assertEqual(config.control.listen, (r"unix:/a\:b/x.sock:mode=600",))
 
     def test_certificate_missing(self) -> None:
         """A key file that is not there is a problem of the configuration."""

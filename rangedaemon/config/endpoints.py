@@ -9,6 +9,7 @@ its form only, since its sockets are there only under systemd.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,40 @@ def resolve_endpoint(description: str, base: Path) -> str:
     return resolved
 
 
+def reaches_out(description: str) -> bool:
+    """
+    Whether other machines can reach a port of this description, and without TLS.
+
+    What systemd hands over is not known before the start.
+    """
+    kind, *arguments = _split(description)
+    if kind not in ("tcp", "tcp6"):
+        return False
+    named = [piece.removeprefix("interface=") for piece in arguments if "interface=" in piece]
+    plain = [piece for piece in arguments[1:2] if "=" not in piece]
+    return not is_loopback(_unquoted((named or plain or [""])[0]))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host*, as an interface is named, is of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def for_the_owner(description: str) -> str:
+    """A Unix socket whose mode is not given, with mode 600 (Twisted would make it 666)."""
+    kind, *arguments = _split(description)
+    if kind != "unix" or any(piece.startswith("mode=") for piece in arguments):
+        return description
+    return f"{description}:mode=600"
+
+
+def _unquoted(piece: str) -> str:
+    return re.sub(r"\\(.)", r"\1", piece)
+
+
 def _split(description: str) -> list[str]:
     """The arguments of a description, still with their backslashes."""
     pieces, at = [], 0
@@ -69,7 +104,7 @@ def _resolve(kind: str, position: int, piece: str, base: Path) -> str:
         name, value = "", piece
     elif not equals or name not in _FILE_ARGUMENTS:
         return piece
-    path = base / re.sub(r"\\(.)", r"\1", value)
+    path = base / _unquoted(value)
     quoted = quoteStringArgument(str(path))
     return f"{name}{equals}{quoted}"
 
@@ -113,4 +148,9 @@ def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Endpoints = Annotated[
     tuple[Endpoint, ...], AfterValidator(_not_empty), Field(json_schema_extra={"minItems": 1})
+]
+OwnEndpoints = Annotated[
+    tuple[Annotated[Endpoint, AfterValidator(for_the_owner)], ...],
+    AfterValidator(_not_empty),
+    Field(json_schema_extra={"minItems": 1}),
 ]

@@ -8,11 +8,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rangedaemon.config.document import MAX_OCTETS, Document, Unreadable, read_document
+from rangedaemon.config.endpoints import reaches_out
 from rangedaemon.config.explain import explain
 from rangedaemon.config.models import Config
 from rangedaemon.config.problems import WHOLE_FILE, ConfigError, KeyPath, Problem
 
-_UNIQUE: tuple[tuple[KeyPath, str], ...] = ((("jobs",), "name"), (("server", "mounts"), "path"))
+_UNIQUE: tuple[tuple[KeyPath, str], ...] = (
+    (("jobs",), "name"),
+    (("server", "mounts"), "path"),
+    (("control", "tokens"), "name"),
+)
 """Lists of sections, and the key by which their items must differ."""
 
 
@@ -44,7 +49,7 @@ def parse(data: bytes, environ: Mapping[str, str], *, name: str, base: Path) -> 
         document = read_document(data, environ)
     except Unreadable as exc:
         raise ConfigError(name, [exc.problem]) from exc
-    problems = [*document.problems, *_repeated(document)]
+    problems = [*document.problems, *_repeated(document), *_exposed(document)]
     try:
         config = Config.model_validate(_with_defaults(document, environ), context={"base": base})
     except ValidationError as exc:
@@ -77,6 +82,24 @@ def _repeated(document: Document) -> Iterator[Problem]:
                 message = f"the same as on line {seen[value]}; it must be another"
                 yield Problem(document.line_of(place), place, message)
             seen.setdefault(value, document.line_of(place))
+
+
+def _exposed(document: Document) -> Iterator[Problem]:
+    """Control ports that other machines could listen in on, where nobody said that they may."""
+    place: KeyPath = ("control", "listen")
+    if _at(document.value, ("control", "allow_plain_remote")) is True:
+        return
+    listed = _at(document.value, place)
+    for index, text in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(text, str) and reaches_out(text):
+            path = (*place, index)
+            yield Problem(document.line_of(path), path, _BEYOND)
+
+
+_BEYOND = (
+    "listens beyond loopback without TLS, so that the token could be read on the way: add "
+    "interface=127.0.0.1, use ssl: or unix:, or set control.allow_plain_remote: true"
+)
 
 
 def _at(value: object, path: KeyPath) -> object:

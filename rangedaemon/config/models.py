@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from rangedaemon.config.endpoints import Endpoints
+from rangedaemon.config.endpoints import Endpoints, OwnEndpoints
 from rangedaemon.config.values import (
     AbsolutePath,
     Below,
     Checksum,
     Count,
+    Duration,
     Fields,
     FieldValue,
     FileName,
@@ -29,7 +30,9 @@ from rangedaemon.config.values import (
     PositiveSize,
     Rate,
     Text,
+    TokenDigest,
     UrlPrefix,
+    Whole,
 )
 from rangedaemon.core.jobs import OnChange, OnConflict
 
@@ -84,6 +87,12 @@ class Mount(Section):
     """Whether symbolic links are followed; never outside root, whatever this says."""
     rate_limit: Rate | None = None
     """Octets per second and connection."""
+    rate_limit_total: Rate | None = None
+    """Octets per second over all connections; workers share it out evenly."""
+    precompressed: bool = True
+    """Whether NAME.zst, NAME.br and NAME.gz are sent for NAME to who likes them."""
+    metalink: bool = True
+    """Whether NAME.meta4 describes NAME by its hashes, and NAME's answers say so."""
     uploads: Annotated[None, BeforeValidator(_no_uploads)] = None
     """Must be null in this version."""
 
@@ -97,6 +106,32 @@ class Sample(Section):
     """How many octets."""
 
 
+class AccessLog(Section):
+    """One line for each answer."""
+
+    path: AbsolutePath
+    """Appended to; opened anew for every batch of lines, so it may be moved away."""
+    format: Literal["combined", "json"] = "combined"
+    """As Apache and nginx write it, or one JSON object on each line."""
+
+
+class Limits(Section):
+    """What readers of files may take."""
+
+    connections: Count | None = None
+    """Connections at once; by default as many as there are open files for."""
+    connections_per_address: Count | None = None
+    """Connections of one address at once; each worker counts its own."""
+    head_timeout: PositiveDuration = 30.0
+    """Seconds for the whole head of a request."""
+    idle_timeout: PositiveDuration = 60.0
+    """Seconds without a request after which a connection is closed."""
+    stall_timeout: PositiveDuration = 60.0
+    """Seconds for which a reader may take nothing of its answer."""
+    drain_timeout: Duration = 10.0
+    """Seconds that answers under way have to end at a stop."""
+
+
 class Server(Section):
     """Serving files; leave the section out to run as a pure downloader."""
 
@@ -104,17 +139,46 @@ class Server(Section):
     """Twisted server endpoint strings."""
     mounts: tuple[Mount, ...] = ()
     """The longest prefix that fits a request's path wins."""
+    workers: Annotated[Whole, Field(ge=0, le=64)] = 0
+    """Processes that serve the mounts; 0: the daemon's own does."""
+    access_log: AccessLog | None = None
+    """One line for each answer."""
+    limits: Annotated[Limits, BeforeValidator(_empty_is_default)] = _defaults()
+    """What readers may take."""
     sample: Sample | None = None
     """A file to try the daemon with."""
+
+
+class Token(Section):
+    """A token beside the one of token_file, which may do less; gone from here, it is void."""
+
+    name: Text
+    """Who has it; for the log and for messages."""
+    scope: Literal["read", "add", "admin"] = "read"
+    """read: look; add: add jobs too; admin: everything."""
+    token_file: AbsolutePath | None = None
+    """The file that holds it, made with mode 0600 where it is missing."""
+    digest: TokenDigest | None = Field(None, repr=False)
+    """sha-256=<hex> of the token, in place of a file."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Token:
+        if (self.token_file is None) == (self.digest is None):
+            raise ValueError("needs either token_file or digest")
+        return self
 
 
 class Control(Section):
     """The control API, its web page and its metrics."""
 
-    listen: Endpoints = ("tcp:6880:interface=127.0.0.1",)
-    """Twisted server endpoint strings."""
+    listen: OwnEndpoints = ("tcp:6880:interface=127.0.0.1",)
+    """Twisted server endpoint strings; a Unix socket has mode 600 unless it says another."""
+    allow_plain_remote: bool = False
+    """Whether it may listen beyond loopback without TLS, where others can read the token."""
     token_file: AbsolutePath | None = None
     """Made with mode 0600 where it is missing; by default control.token in state_dir."""
+    tokens: tuple[Token, ...] = ()
+    """Further tokens, each with its scope."""
     allowed_hosts: tuple[Host, ...] = ("localhost", "127.0.0.1", "[::1]")
     """Hosts that a request may name, against DNS rebinding."""
     allowed_origins: tuple[Origin, ...] = ()

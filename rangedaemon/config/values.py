@@ -129,10 +129,17 @@ def _field_value(value: str) -> str:
     return value
 
 
+def _token_digest(value: str) -> str:
+    if not re.fullmatch(r"sha-256=[0-9A-Fa-f]{64}", value):
+        raise ValueError("expected sha-256= and 64 hexadecimal digits")
+    return value.lower()
+
+
 Text = Annotated[str, AfterValidator(_printable)]
 FileName = Annotated[str, AfterValidator(check_filename)]
 FieldValue = Annotated[str, AfterValidator(_field_value)]
 Fields = Annotated[dict[str, str], AfterValidator(check_headers)]
+TokenDigest = Annotated[str, AfterValidator(_token_digest)]
 Checksum = Annotated[str, AfterValidator(check_checksum)]
 
 
