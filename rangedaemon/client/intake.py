@@ -23,8 +23,10 @@ from rangedaemon.core.laggards import Pulse
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.errors import BadResponse, OriginFault, Unreachable
 
-MOST_PENDING = 1024 * 1024
-"""Octets that one segment may hold in memory before its connection is paused."""
+MOST_PENDING = 4 * 1024 * 1024
+"""Octets that the segments of a job may hold in memory together before they are paused."""
+LEAST_PENDING = 256 * 1024
+"""Octets that each segment may hold at any rate: one read of its socket."""
 
 
 class _Producer(TypingProtocol):
@@ -46,8 +48,12 @@ class Intake(Protocol):
         *,
         url: str,
         promised: int | None,
+        share: int = 1,
     ) -> None:
-        """:param promised: octets that the answer's head promises; None: it does not say."""
+        """
+        :param promised: octets that the answer's head promises; None: it does not say.
+        :param share: how many segments divide the memory for octets that wait.
+        """
         self.claim = claim
         self.url = url
         self.received = 0
@@ -61,6 +67,7 @@ class Intake(Protocol):
         self._writer = sink.writer(claim.position, self._drained)
         self._wait: IDelayedCall | None = None
         self._full = False
+        self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
         self._measured = 0
         self._begun = clock.seconds()
         self._held = self._was_held = False
@@ -113,7 +120,7 @@ class Intake(Protocol):
 
     def _hold_back(self, count: int) -> None:
         delay = self._throttle.take(count)
-        if self._writer.pending > MOST_PENDING:
+        if self._writer.pending > self._most_pending:
             self._full = True
         if delay > 0 and self._wait is None:
             self._wait = self._clock.callLater(delay, self._waited)
@@ -122,7 +129,7 @@ class Intake(Protocol):
             self._producer.pauseProducing()
 
     def _drained(self) -> None:
-        if self._full and self._writer.pending <= MOST_PENDING // 2:
+        if self._full and self._writer.pending <= self._most_pending // 2:
             self._full = False
             self._resume()
 

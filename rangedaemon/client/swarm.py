@@ -319,6 +319,7 @@ class Swarm:
             self._around.clock,
             url=source.url,
             promised=None if piece is None else len(piece),
+            share=self.most,
         )
         self.intakes.add(intake)
         if self.segmented:
