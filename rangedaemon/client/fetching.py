@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -136,12 +137,18 @@ class Fetching:
         """Sync, then claim: never the other way round."""
         if self.file is None or self.file.sink is None:
             return
-        covered = await self.file.sync()
-        if covered != self._books.record.covered:
-            self.won = True
-            again = self.file.sink.take_again()
-            refetched = self._books.record.refetched + again
-            await self._books.save(covered=covered, refetched=refetched)
+        claims = await self.claims()
+        covered = self._books.record.covered
+        if claims != {"covered": covered, "refetched": self._books.record.refetched}:
+            self.won = self.won or claims["covered"].total > covered.total
+            await self._books.save(**claims)
+
+    async def claims(self) -> dict[str, Any]:
+        """Sync; what the record may say of the part file then."""
+        file = self._file
+        covered = await file.sync()
+        again = file.sink.take_again() if file.sink is not None else 0
+        return {"covered": covered, "refetched": self._books.record.refetched + again}
 
     async def last_checkpoint(self) -> None:
         """A checkpoint where something is wrong already: what can be claimed, is."""

@@ -19,6 +19,7 @@ from twisted.web.http import PotentialDataLoss
 
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
+from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.laggards import Pulse
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.errors import BadResponse, OriginFault, Unreachable
@@ -48,10 +49,12 @@ class Intake(Protocol):
         *,
         url: str,
         promised: int | None,
+        digest: str | None = None,
         share: int = 1,
     ) -> None:
         """
         :param promised: octets that the answer's head promises; None: it does not say.
+        :param digest: what the head promises of the body's octets.
         :param share: how many segments divide the memory for octets that wait.
         """
         self.claim = claim
@@ -64,13 +67,30 @@ class Intake(Protocol):
         self._promised = promised
         self._throttle = throttle
         self._clock = clock
-        self._writer = sink.writer(claim.position, self._drained)
+        self._begin = claim.position
+        self._writer = sink.writer(claim.position, self._drained, digest)
         self._wait: IDelayedCall | None = None
         self._full = False
         self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
         self._measured = 0
         self._begun = clock.seconds()
         self._held = self._was_held = False
+
+    @property
+    def span(self) -> ByteRange:
+        """The octets that it received."""
+        return ByteRange(self._begin, self._begin + self.received)
+
+    async def kept(self) -> bool:
+        """When the body has ended: whether its octets may stay.
+
+        Only a body that came as a whole can be compared with what its head promised.
+        """
+        try:
+            await self.done
+            return self._promised != self.received or await self._writer.judged()
+        finally:
+            self._writer.let_pass()
 
     @property
     def paused(self) -> bool:

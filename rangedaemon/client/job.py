@@ -215,7 +215,7 @@ class Job:
                 filename=self._file.final.name,
             )
             await self._fetch(opening)
-        await self._books.move(Trigger.FETCHED, covered=await self._file.sync())
+        await self._books.move(Trigger.FETCHED, **await self._fetching.claims())
 
     async def _fetch(self, opening: Opening) -> None:
         """Bring what is missing; a refusal in the middle of it is put to the first address.

@@ -3,12 +3,14 @@ From the network to the part file: ordered writes off the reactor thread, bounde
 
 Each segment has a writer of its own.  A writer has one write under way at most;
 what arrives meanwhile is the next write, so that a slow line writes at once and a
-fast one in large batches.  Octets count as written when their write has returned.
+fast one in large batches.  Octets count as written when their write has returned;
+those of an answer that promises a digest of its body only when that has been judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -40,6 +42,10 @@ class Sink:
         :param on_fault: called once, with the first fault of the disk.
         """
         self.written = covered
+        self.held = 0
+        """How many writers wait for the judgement of their octets."""
+        self.on_wrote: Callable[[ByteRange], None] = lambda _piece: None
+        """Called with octets that count now."""
         self._again = 0
         self._store = store
         self._in_thread = in_thread
@@ -70,24 +76,42 @@ class Sink:
         for _, waiter in awaited:
             waiter.errback(fault)
 
-    def writer(self, offset: int, on_drained: Callable[[], None]) -> SegmentWriter:
-        """A writer for a run of octets from *offset* on."""
-        return SegmentWriter(self, offset, on_drained)
+    def writer(
+        self, offset: int, on_drained: Callable[[], None], promised: str | None = None
+    ) -> SegmentWriter:
+        """A writer for a run of octets from *offset* on.
 
-    def write(self, offset: int, blocks: list[bytes]) -> Deferred[int]:
-        """Start a write; used by the writers."""
-        return self._in_thread(self._store.write, offset, blocks)
+        :param promised: the digest of the run, ``algorithm=hex``; None: nobody told.
+        """
+        return SegmentWriter(self, offset, on_drained, promised)
+
+    def write(self, offset: int, blocks: list[bytes], state: hashlib._Hash | None) -> Deferred[int]:
+        """Start a write that *state* takes notice of; used by the writers."""
+        return self._in_thread(self._write, offset, blocks, state)
+
+    def _write(self, offset: int, blocks: list[bytes], state: hashlib._Hash | None) -> int:
+        if state is not None:
+            for block in blocks:
+                state.update(block)
+        return self._store.write(offset, blocks)
 
     def wrote(self, piece: ByteRange) -> None:
-        """A write has returned."""
+        """Octets are written, and good as far as anybody can tell now."""
         self._again += len(piece) - self.written.gaps(piece).total
         self.written = self.written.add(piece)
         for waiting in [w for w in self._awaited if piece.start <= w[0] < piece.stop]:
             self._awaited.remove(waiting)
             waiting[1].callback(None)
+        self.on_wrote(piece)
+
+    def lose(self, bad: Iterable[ByteRange]) -> None:
+        """Octets that were received are not what they should be: they must come again."""
+        for piece in bad:
+            self._again += len(piece)
+            self.written = self.written.remove(piece)
 
     def take_again(self) -> int:
-        """Octets that were written though they were there already, since the last call."""
+        """Octets that were there already or were bad, since the last call."""
         again, self._again = self._again, 0
         return again
 
@@ -130,13 +154,20 @@ class Sink:
 class SegmentWriter:
     """Writes one run of octets in order."""
 
-    def __init__(self, sink: Sink, offset: int, on_drained: Callable[[], None]) -> None:
+    def __init__(
+        self, sink: Sink, offset: int, on_drained: Callable[[], None], promised: str | None
+    ) -> None:
         self._sink = sink
         self._offset = offset
         self._on_drained = on_drained
         self._blocks: list[bytes] = []
         self._writing = False
         self._broken = False
+        self._idle: Deferred[None] | None = None
+        self._held_from = offset
+        algorithm, _, self._wanted = (promised or "").partition("=")
+        self._state = hashlib.new(algorithm.replace("-", "")) if promised is not None else None
+        sink.held += promised is not None
         self.pending = 0
         """Octets taken and not yet written."""
 
@@ -163,14 +194,38 @@ class SegmentWriter:
         finally:
             self._writing = False
             self._sink.stopped()
+            idle, self._idle = self._idle, None
+            if idle is not None:
+                idle.callback(None)
 
     async def _write_next(self) -> None:
         blocks, self._blocks = self._blocks, []
-        count = await self._sink.write(self._offset, blocks)
+        count = await self._sink.write(self._offset, blocks, self._state)
         start, self._offset = self._offset, self._offset + count
         self.pending -= count
-        self._sink.wrote(ByteRange(start, start + count))
+        if self._state is None:
+            self._sink.wrote(ByteRange(start, start + count))
         self._on_drained()
+
+    async def judged(self) -> bool:
+        """Whether the run, which is whole, is as promised; its octets count then."""
+        if self._writing and self._state is not None:
+            self._idle = Deferred()
+            await self._idle
+        if self._state is None or self._state.hexdigest() == self._wanted:
+            self.let_pass()
+            return True
+        self._sink.lose([ByteRange(self._held_from, self._offset)])
+        self._held_from = self._offset
+        return False
+
+    def let_pass(self) -> None:
+        """Nobody can judge the run: its octets count like those of any other."""
+        if self._state is not None:
+            self._state = None
+            self._sink.held -= 1
+            if self._held_from < self._offset:
+                self._sink.wrote(ByteRange(self._held_from, self._offset))
 
     def _give_up(self, fault: Fault) -> None:
         self._broken = True  # what comes now has lost its place

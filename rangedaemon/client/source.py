@@ -31,6 +31,8 @@ class Source:
     """Why it is not asked any more; None: it is."""
     busy: int = 0
     """How many workers are at it."""
+    bad: int = 0
+    """How often octets of it were not what they should be."""
 
     @property
     def url(self) -> str:

@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from rangedaemon.client.blame import MOST_BAD, Blame, better
 from rangedaemon.client.intake import Intake
 from rangedaemon.client.origin import Reply
 from rangedaemon.client.overlap import Read, mirror_identity
@@ -27,7 +28,9 @@ from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.laggards import laggards
 from rangedaemon.core.plan import Claim, Plan
+from rangedaemon.core.promises import promised_content
 from rangedaemon.errors import (
+    BadResponse,
     Changed,
     Fault,
     NoRanges,
@@ -82,6 +85,7 @@ class Swarm:
         self._allowed = 1
         self._workers: set[Deferred[None]] = set()
         self._proof: Deferred[None] | None = None
+        self._blame = Blame()
         self._failures = 0
         self._fetching = 0
         """How many workers ask or receive at the moment."""
@@ -168,10 +172,12 @@ class Swarm:
         return self._plan.take(min(self._allowed, self.most))
 
     def _pick(self) -> Source | None:
-        """The good source that is least busy and whose host has room."""
-        good = [s for s in self._sources if s.identity is not None and s.aside is None]
-        free = [s for s in good if self._around.hosts.free(s.url)]
-        return min(free, key=lambda s: s.busy, default=None)
+        """The source of the best name that is least busy and whose host has room."""
+        free = [s for s in self._good() if self._around.hosts.free(s.url)]
+        return min(free, key=lambda s: (s.bad, s.busy), default=None)
+
+    def _good(self) -> list[Source]:
+        return [s for s in self._sources if s.identity is not None and s.aside is None]
 
     def _start(
         self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
@@ -184,7 +190,7 @@ class Swarm:
         self._workers.discard(worker)
         if self._closed:
             return
-        if self._plan.done:
+        if self._plan.done and not self._sink.held:
             self._close(None)
         elif outcome is not None:
             self._close(outcome)
@@ -222,6 +228,7 @@ class Swarm:
                 first = None
                 crowded = self._around.hosts.crowded(source.url)
                 keeps_on = self.segmented and not crowded and source.aside is None
+                keeps_on = keeps_on and not better(source, self._good())
                 claim = self._take() if keeps_on and self._has_room() else None
         finally:
             source.busy -= 1
@@ -266,8 +273,7 @@ class Swarm:
 
     def _put_aside(self, source: Source, fault: OriginFault) -> bool:
         """Do without *source* where there is another good one; whether there is."""
-        others = [s for s in self._sources if s.identity is not None and s.aside is None]
-        if [s for s in others if s is not source]:
+        if [s for s in self._good() if s is not source]:
             source.aside = f"{fault.code}: {fault.detail}"
             self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)
             return True
@@ -319,18 +325,39 @@ class Swarm:
             self._around.clock,
             url=source.url,
             promised=None if piece is None else len(piece),
+            digest=promised_content(reply.answer),
             share=self.most,
         )
         self.intakes.add(intake)
         if self.segmented:
             self._allowed = min(self.most, self._allowed * 2)
             self._around.clock.callLater(0, self.adjust)
+        self._blame.note(claim, source)
         reply.deliver(intake)
         try:
-            await intake.done
+            kept = await intake.kept()
         finally:
             self.intakes.discard(intake)
         self._settle_rival(claim)
+        if not kept:
+            self.lose(intake.span, surely=True)
+            if source.bad > MOST_BAD:
+                raise BadResponse(
+                    "again the octets do not have the Content-Digest of their answer",
+                    url=source.url,
+                )
+
+    def lose(self, bad: ByteRange, *, surely: bool) -> None:
+        """Octets that came are not what they should be; the sink knows it already.
+
+        :param surely: whether everybody who had a part in them gets a mark.
+        """
+        self._plan.lose([bad])
+        for source in self._blame.mark(bad, surely=surely):
+            self._log.warn("{url} gave bad octets: {bad}", url=source.url, bad=bad)
+            if source.bad >= MOST_BAD:
+                self._put_aside(source, BadResponse("gave bad octets again", url=source.url))
+        self.adjust()
 
     def _settle_rival(self, claim: Claim) -> None:
         for intake in list(self.intakes):

@@ -110,13 +110,14 @@ def promised_whole(answer: Answer) -> str | None:
 
 
 def promised_content(answer: Answer) -> str | None:
-    """What *answer* promises of the octets of its own body.
+    """What the answer of a part promises of that part's octets.
 
     Servers that put the whole file's digest there, though they send a part, meant
-    ``Repr-Digest``; such a field says nothing of the body.
+    ``Repr-Digest``; such a field says nothing of the body.  What an answer of the whole
+    promises is `promised_whole`'s.
     """
     content = parse_digest_field(answer.content_digest)
-    if not _is_whole(answer) and content == parse_digest_field(answer.repr_digest):
+    if _is_whole(answer) or content == parse_digest_field(answer.repr_digest):
         return None
     return best(content)
 

@@ -248,8 +248,12 @@ class File:
             return ByteRange(0, 0)
         piece = asked.clamp(ByteRange(0, length))
         told = {"Content-Range": f"bytes {piece.start}-{piece.stop - 1}/{length}"}
-        exchange.answer(206, {**self.fields(), **told}, len(piece))
+        exchange.answer(206, {**self.fields(), **self.told(piece), **told}, len(piece))
         return piece
+
+    def told(self, piece: ByteRange) -> dict[str, str]:
+        """Fields of the answer that brings just this part."""
+        return {}
 
     def up_to(self, count: int, end: Callable[[Exchange], object] = Exchange.break_off) -> Script:
         """A script whose bodies end after *count* octets, in the middle."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.jobs import JobState, Verified
-from tests.client.scripted import Exchange, File
+from tests.client.scripted import Exchange, File, Script
 from tests.client.world import World
 
 KIB = 1024
@@ -119,7 +121,15 @@ class WholeDigestTests(SynchronousTestCase):
         self.assertEqual(world.octets(), bytes(len(CONTENT)))
 
 
-def corrupting(served: File, times: int) -> tuple[list[int], object]:
+class Parts(File):
+    """An origin that tells the digest of each part."""
+
+    def told(self, piece: ByteRange) -> dict[str, str]:
+        """The fields of this very part."""
+        return {"Content-Digest": structured(self.content[piece.start : piece.stop])}
+
+
+def corrupting(served: File, times: int) -> tuple[list[int], Script]:
     """A script that damages an octet of the first *times* answers, and what it damaged."""
     damaged: list[int] = []
 
@@ -133,3 +143,77 @@ def corrupting(served: File, times: int) -> tuple[list[int], object]:
         exchange.finish()
 
     return damaged, script
+
+
+class ContentDigestTests(SynchronousTestCase):
+    """``Content-Digest`` of each part."""
+
+    def served(self, world: World, times: int) -> list[int]:
+        """An origin that tells each part's digest, and damages the first *times* parts."""
+        damaged, script = corrupting(Parts(CONTENT), times)
+        world.origin.script = script
+        return damaged
+
+    def test_parts_as_promised(self) -> None:
+        """Parts as promised are kept, each once."""
+        world = World(self)
+        self.served(world, 0)
+        record = world.run(segments=4)
+        self.assertEqual((record.state, record.refetched), (JobState.COMPLETE, 0))
+        self.assertEqual(world.octets(), CONTENT)
+
+    def test_bad_part_comes_again(self) -> None:
+        """A damaged part is fetched again, it alone, and counted."""
+        world = World(self)
+        world.origin.script = Parts(CONTENT).up_to(100 * KIB)
+        record = world.run()
+        self.assertEqual(record.covered.total, 100 * KIB)
+        damaged = self.served(world, 1)
+        record = world.run(world.again(record))
+        self.assertEqual((record.state, record.refetched), (JobState.COMPLETE, damaged[0]))
+        self.assertEqual(world.octets(), CONTENT)
+
+    def test_octets_do_not_count_before_they_are_judged(self) -> None:
+        """No checkpoint claims octets of a part whose digest is not checked yet."""
+        world = World(self)
+        world.origin.script = Parts(CONTENT).up_to(100 * KIB)
+        record = world.run()
+        world.origin.script = Parts(CONTENT).up_to(1 * KIB, lambda _exchange: None)
+        alone = replace(world.again(record), spec=replace(record.spec, segments=1))
+        job, ended = world.start(alone)
+        world.pass_time(3)
+        self.assertEqual(job.record.covered.total, 100 * KIB)
+        world.origin.script = Parts(CONTENT)
+        for exchange in list(world.origin.open_exchanges()):
+            piece = exchange.range
+            assert piece is not None
+            exchange.send(CONTENT[piece.start + 1 * KIB : piece.stop])
+            exchange.finish()
+        world.pass_time(3)
+        self.successResultOf(ended)
+        self.assertEqual((job.record.state, job.record.refetched), (JobState.COMPLETE, 0))
+        self.assertEqual(world.octets(), CONTENT)
+
+    def test_cut_part_stays(self) -> None:
+        """A part that breaks off cannot be judged: its octets stay, as of any other origin."""
+        world = World(self)
+        world.origin.script = Parts(CONTENT).up_to(100 * KIB)
+        record = world.run()
+        world.origin.script = Parts(CONTENT).up_to(50 * KIB)
+        record = world.run(world.again(record))
+        self.assertGreaterEqual(record.covered.total, 150 * KIB)
+        self.assertEqual(record.refetched, 0)
+
+    def test_always_bad(self) -> None:
+        """An origin whose every part is damaged is asked a few times, then the job waits."""
+        world = World(self, attempts=5)
+        world.origin.script = Parts(CONTENT).up_to(100 * KIB)
+        record = world.run(segments=2)
+        damaged = self.served(world, 1 << 30)
+        record = world.run(world.again(record))
+        self.assertEqual(record.state, JobState.WAITING)
+        assert record.error is not None
+        self.assertEqual(record.error.code, "bad-response")
+        self.assertIn("Content-Digest", record.error.message)
+        self.assertLess(len(damaged), 10)
+        self.assertEqual(record.covered.total, 100 * KIB)

@@ -143,6 +143,9 @@ class PromiseTests(SynchronousTestCase):
         """The whole file's digest as that of a part is a known mistake, not a promise."""
         field = f"sha-256=:{SHA256}:"
         self.assertIsNone(promised_content(part(content_digest=field, repr_digest=field)))
-        self.assertEqual(
-            promised_content(whole(content_digest=field, repr_digest=field)), f"sha-256={HEX256}"
-        )
+
+    def test_content_of_everything(self) -> None:
+        """The content of a whole answer is the whole: its digest is checked as such."""
+        answer = whole(content_digest=f"sha-256=:{SHA256}:")
+        self.assertIsNone(promised_content(answer))
+        self.assertEqual(promised_whole(answer), f"sha-256={HEX256}")
