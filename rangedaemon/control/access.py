@@ -20,6 +20,7 @@ from rangedaemon.control.problems import (
     MalformedRequest,
     NotAuthenticated,
     WrongMediaType,
+    WrongToken,
 )
 from rangedaemon.control.tokens import Keyring, Principal, Scope
 
@@ -114,7 +115,8 @@ def judge(asked: Asked, rules: Rules) -> Principal | None:
 
     :raises MalformedRequest: no Host, or more than one (RFC 9112, 3.2).
     :raises Forbidden: from a name or a page that is not ours, or beyond its scopes.
-    :raises NotAuthenticated: no token, or not ours.
+    :raises NotAuthenticated: no token.
+    :raises WrongToken: not one of ours.
     :raises WrongMediaType: a change with a body that is not JSON.
     """
     door = rules.door(asked.path)
@@ -170,9 +172,11 @@ def _check_origin(asked: Asked, rules: Rules) -> None:
 
 def _authenticated(asked: Asked, keyring: Keyring) -> Principal:
     token = bearer(asked.authorizations)
-    principal = keyring.admit(token) if token is not None else None
-    if principal is None:
+    if token is None:
         raise NotAuthenticated("send Authorization: Bearer and the token of the token file")
+    principal = keyring.admit(token)
+    if principal is None:
+        raise WrongToken("this token is not valid; the right one is in the token file")
     return principal
 
 

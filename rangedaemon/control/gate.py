@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -17,8 +19,15 @@ from rangedaemon.control.access import Asked, Rules, judge
 from rangedaemon.control.answers import Answer
 from rangedaemon.control.intake import MAX_BODY, ControlRequest
 from rangedaemon.control.metrics import Meters
-from rangedaemon.control.problems import BodyTooLarge, MalformedRequest, problem_answer
+from rangedaemon.control.patience import TooManyFailures
+from rangedaemon.control.problems import (
+    BodyTooLarge,
+    MalformedRequest,
+    WrongToken,
+    problem_answer,
+)
 from rangedaemon.control.routing import set_fields, write_head
+from rangedaemon.control.slowdown import Slowdown, peer_at
 from rangedaemon.errors import Fault
 
 SECURITY_FIELDS = {
@@ -40,9 +49,11 @@ class Gate(Resource):
         api: IResource,
         branches: Mapping[bytes, IResource],
         meters: Meters,
+        slowdown: Slowdown,
         server: str,
     ) -> None:
         Resource.__init__(self)
+        self._slowdown = slowdown
         self._rules = rules
         self._api = api
         self._branches = branches
@@ -55,9 +66,18 @@ class Gate(Resource):
         set_fields(request, self._fields)
         try:
             judge(asked_by(request), self._rules)
+        except WrongToken as fault:
+            return self._refuse_slowly(request, fault)
         except Fault as fault:
             return refuse(request, fault)
         return self._hand_on(request)
+
+    def _refuse_slowly(self, request: Request, fault: WrongToken) -> int:
+        waited = Deferred.fromCoroutine(self._slowdown.wait(peer_at(request)))
+        request.notifyFinish().addErrback(lambda _: waited.cancel())
+        waited.addCallback(lambda _: _finish(request, fault))
+        waited.addErrback(lambda failure: _hang_up(request, failure))
+        return NOT_DONE_YET
 
     def _hand_on(self, request: Request) -> bytes | int:
         segments = request.postpath or [b""]
@@ -67,6 +87,21 @@ class Gate(Resource):
         request.prepath = [segments.pop(0)]
         request.render(getChildForRequest(branch, request))
         return NOT_DONE_YET
+
+
+def _finish(request: Request, fault: Fault) -> None:
+    request.write(refuse(request, fault))
+    request.finish()
+
+
+def _hang_up(request: Request, failure: Failure) -> None:
+    """Too many wait: say so, and let the next guess cost a connection."""
+    if isinstance(failure.value, TooManyFailures):
+        channel = request.channel
+        _finish(request, failure.value)
+        channel.loseConnection()
+    else:
+        failure.trap(CancelledError)
 
 
 def refuse(request: Request, fault: Fault) -> bytes:

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from pydantic import BaseModel
 
 from rangedaemon.control.answers import PROBLEM, Answer, json_octets
+from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.redaction import shown
 from rangedaemon.errors import ClientFault, Complaint, Fault, InvalidInput
 
@@ -93,6 +94,10 @@ class NotAuthenticated(ClientFault):
     status = 401
 
 
+class WrongToken(NotAuthenticated):
+    """A token was shown that we did not give out: perhaps a guess."""
+
+
 class Forbidden(ClientFault):
     """Asked from where, or for what, the caller may not."""
 
@@ -154,4 +159,6 @@ def _fields(fault: Fault) -> Mapping[str, str]:
             return {"Allow": ", ".join(fault.allowed)}
         case NotReady():
             return {"Retry-After": "1"}
+        case TooManyFailures():
+            return {"Retry-After": "30"}
     return {}

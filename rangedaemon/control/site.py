@@ -22,6 +22,7 @@ from rangedaemon.control.intake import ControlRequest
 from rangedaemon.control.metrics import Meters
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
+from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.server.answering import Surroundings as FileSurroundings
 from rangedaemon.storage.threads import InThread, inline
@@ -55,7 +56,7 @@ class ControlSite(Site):
 def build_control_site(
     jobs: Jobs,
     *,
-    token: str | Keyring,
+    keyring: Keyring,
     allowed_hosts: Collection[str],
     readiness: Readiness,
     registry: CollectorRegistry,
@@ -99,18 +100,18 @@ def build_control_site(
         directory=download_directory,
         segments=default_segments,
     )
-    keyring = Keyring.of(token) if isinstance(token, str) else token
     rules = Rules(keyring, host_names(allowed_hosts), allowed_origins)
+    slowdown = Slowdown(clock)
     rpc, stop_rpc = build_endpoint(
         jobs,
         keyring=keyring,
+        slowdown=slowdown,
         defaults=Defaults(download_directory, default_segments, max_active, rate_limit),
         clock=clock,
         session_id=urandom(20).hex(),
         shutdown=shutdown,
         notify_strangers=notify_strangers,
     )
-    gate = Gate(
-        rules, api, {b"jsonrpc": rpc, **(branches or {})}, meters, f"rangedaemon/{__version__}"
-    )
+    tree = {b"jsonrpc": rpc, **(branches or {})}
+    gate = Gate(rules, api, tree, meters, slowdown, f"rangedaemon/{__version__}")
     return ControlSite(gate, clock, [stream.stop, stop_rpc])

@@ -49,10 +49,14 @@ class Principal:
         return scope in _INCLUDED[self.scope]
 
 
+Entry = tuple[str | bytes, Principal]
+"""A token, or its SHA-256 digest as 32 octets, and whose it is."""
+
+
 class Keyring:
     """The tokens that are valid now; `replace` revokes the ones that are gone."""
 
-    def __init__(self, entries: Collection[tuple[str, Principal]]) -> None:
+    def __init__(self, entries: Collection[Entry]) -> None:
         self._digests = _digests(entries)
 
     @classmethod
@@ -60,7 +64,7 @@ class Keyring:
         """A ring with one token that may do everything."""
         return cls([(token, Principal("control", Scope.ADMIN))])
 
-    def replace(self, entries: Collection[tuple[str, Principal]]) -> None:
+    def replace(self, entries: Collection[Entry]) -> None:
         """From now on these tokens, and no others, are valid."""
         self._digests = _digests(entries)
 
@@ -71,8 +75,11 @@ class Keyring:
         return fits[0] if fits else None
 
 
-def _digests(entries: Collection[tuple[str, Principal]]) -> list[tuple[bytes, Principal]]:
-    return [(_digest(token), principal) for token, principal in entries]
+def _digests(entries: Collection[Entry]) -> list[tuple[bytes, Principal]]:
+    return [
+        (token if isinstance(token, bytes) else _digest(token), principal)
+        for token, principal in entries
+    ]
 
 
 def _digest(token: str) -> bytes:

@@ -29,14 +29,20 @@ from twisted.web.server import Site
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
 from rangedaemon.control.site import build_control_site
-from rangedaemon.control.tokens import token_at
+from rangedaemon.control.tokens import Keyring
 from rangedaemon.control.ui import branches
 from rangedaemon.errors import Fault
-from rangedaemon.server.site import build_site
 from rangedaemon.service.joblog import JobLog
 from rangedaemon.service.notify import notify
-from rangedaemon.service.ports import PromptEndpoint, StartFailed, clear_reasons, listening
-from rangedaemon.service.wiring import build_runner, mounts_of, specs_of
+from rangedaemon.service.ports import (
+    PromptEndpoint,
+    StartFailed,
+    clear_reasons,
+    listening,
+    refuse_plain_remote,
+)
+from rangedaemon.service.serving import Serving
+from rangedaemon.service.wiring import build_runner, keyring_of, specs_of
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import Opened, open_journal
 from rangedaemon.storage.sample import make_sample
@@ -65,7 +71,7 @@ class Daemon(MultiService):
         self._ports = MultiService()
         self._ports.setServiceParent(self)
         self._control: list[PromptEndpoint] = []
-        self._files: list[PromptEndpoint] = []
+        self._serving: Serving | None = None
         self._beginning: Deferred[None] | None = None
         self._journal_thread = ThreadPool(1, 1, name="journal")
         self._opened: Opened | None = None
@@ -73,10 +79,12 @@ class Daemon(MultiService):
         self._runner: Runner
         self._connections: HTTPConnectionPool
         if config.server is not None:
-            site = build_site(
-                mounts_of(config.server), clock=reactor, in_thread=self._in_disk_thread
-            )
-            self._files = self._listen(config.server.listen, site)
+            self._serving = Serving(config.server, reactor, self._in_disk_thread)
+            self._serving.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    @property
+    def _files(self) -> list[PromptEndpoint]:
+        return self._serving.endpoints if self._serving else []
 
     def _listen(self, descriptions: Iterable[str], site: Site) -> list[PromptEndpoint]:
         site.noisy = False
@@ -102,6 +110,8 @@ class Daemon(MultiService):
             self._disk.start()
             self._open()
             super().startService()  # type: ignore[no-untyped-call]
+            if not self._config.control.allow_plain_remote:
+                refuse_plain_remote(self._control)
         self._reactor.callWhenRunning(self._begin)
 
     @contextmanager
@@ -135,7 +145,7 @@ class Daemon(MultiService):
         """The parts that need the journal."""
         config = self._config
         self._opened = open_journal(config.state_dir / JOURNAL_FILE)
-        token = token_at(str(config.token_file), os.urandom)
+        keyring = keyring_of(config, os.urandom)
         self._journal_thread.start()
         in_thread = pooled(self._reactor, self._journal_thread)
         self._journal = Journal(self._opened, in_thread, self._journal_thread)
@@ -147,15 +157,16 @@ class Daemon(MultiService):
             state_dir=config.state_dir,
         )
         self._runner.subscribe(JobLog())
-        self._control = self._listen(config.control.listen, self._control_site(token))
+        self._control = self._listen(config.control.listen, self._control_site(keyring))
 
-    def _control_site(self, token: str) -> Site:
+    def _control_site(self, keyring: Keyring) -> Site:
         return build_control_site(
             self._runner,
-            token=token,
+            keyring=keyring,
             allowed_hosts=self._config.control.allowed_hosts,
             readiness=self,
-            registry=CollectorRegistry(),
+            registry=self._registry(),
+            rate_out=self._serving.rate if self._serving else lambda: 0.0,
             shutdown=self._shut_down,
             config_path=self._source,
             download_directory=str(self._config.downloads.directory),
@@ -171,6 +182,12 @@ class Daemon(MultiService):
             places=self._places,
         )
 
+    def _registry(self) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        if self._serving is not None:
+            registry.register(self._serving)
+        return registry
+
     def _begin(self) -> None:
         self._beginning = Deferred.fromCoroutine(self._become_ready())
         self._beginning.addErrback(self._give_up)
@@ -178,6 +195,8 @@ class Daemon(MultiService):
     async def _become_ready(self) -> None:
         """What is left to do once the reactor runs."""
         await self._make_sample()
+        if self._serving is not None:
+            await self._serving.begin()
         await self._runner.recover()
         await self._runner.declare(specs_of(self._config))
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ failure is raised while twistd still starts, so that it ends with status 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from rangedaemon.config.endpoints import is_loopback
 from rangedaemon.errors import Fault
 
 
@@ -57,7 +58,9 @@ def clear_reasons() -> Iterator[None]:
 class PromptEndpoint:
     """An endpoint that fails at once where it fails, and remembers its port."""
 
-    def __init__(self, reactor: Any, description: str) -> None:
+    def __init__(self, reactor: Any, description: str, *, deaf: bool = False) -> None:
+        """:param deaf: accept nothing here; another process does, at the same socket."""
+        self._deaf = deaf
         self.description = description
         self.port: IListeningPort | None = None
         self._reactor = reactor
@@ -85,6 +88,8 @@ class PromptEndpoint:
 
     def _keep(self, port: IListeningPort) -> IListeningPort:
         self.port = port
+        if self._deaf:
+            port.stopReading()  # type: ignore[attr-defined]
         return port
 
     @property
@@ -106,6 +111,23 @@ class PromptEndpoint:
         if isinstance(address, UNIXAddress):
             return f"unix:{address.name!s}"
         return self.url or self.description
+
+
+def refuse_plain_remote(endpoints: Iterable[PromptEndpoint]) -> None:
+    """
+    Look at ports once they are there: what systemd handed over, nobody could know before.
+
+    :raises StartFailed: other machines reach one, and without TLS.
+    """
+    for endpoint in endpoints:
+        address = endpoint.port.getHost() if endpoint.port is not None else None
+        plain = not endpoint.description.startswith("ssl:")
+        remote = isinstance(address, (IPv4Address, IPv6Address)) and not is_loopback(address.host)
+        if plain and remote:
+            raise StartFailed(
+                f"{endpoint.description} listens beyond loopback without TLS: "
+                "set control.allow_plain_remote: true if that is meant"
+            )
 
 
 def listening(endpoint: PromptEndpoint, factory: IProtocolFactory) -> StreamServerEndpointService:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,35 @@ from rangedaemon.client.origin import Origin
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Downloads, Job, Server
+from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import confined
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy
 from rangedaemon.core.throttle import Bucket
 from rangedaemon.server.mounts import Mount
+from rangedaemon.server.setup import SiteSetup
+from rangedaemon.server.site import Limits
 from rangedaemon.storage.ports import JobStore
 from rangedaemon.storage.threads import InThread
+
+
+def keyring_of(config: Config, urandom: Callable[[int], bytes]) -> Keyring:
+    """The tokens that the configuration names; their files are made where they are missing.
+
+    :raises StorageFault, NotWritable: a file cannot be read, or cannot be made.
+    """
+    entries: list[Entry] = [(token_at(str(config.token_file), urandom), _OWNER)]
+    for token in config.control.tokens:
+        principal = Principal(token.name, Scope(token.scope))
+        if token.token_file is not None:
+            entries.append((token_at(str(token.token_file), urandom), principal))
+        elif token.digest is not None:
+            digest = bytes.fromhex(token.digest.removeprefix("sha-256="))
+            entries.append((digest, principal))
+    return Keyring(entries)
+
+
+_OWNER = Principal("control", Scope.ADMIN)
 
 
 def mounts_of(server: Server) -> list[Mount]:
@@ -39,9 +62,30 @@ def mounts_of(server: Server) -> list[Mount]:
             hidden_files=mount.hidden_files,
             follow_symlinks=mount.follow_symlinks,
             rate_limit=mount.rate_limit,
+            rate_limit_total=mount.rate_limit_total,
+            precompressed=mount.precompressed,
+            metalink=mount.metalink,
         )
         for mount in server.mounts
     ]
+
+
+def setup_of(server: Server) -> SiteSetup:
+    """All that the site is made of."""
+    limits, log = server.limits, server.access_log
+    return SiteSetup(
+        mounts=tuple(mounts_of(server)),
+        limits=Limits(
+            idle_timeout=limits.idle_timeout,
+            head_timeout=limits.head_timeout,
+            stall_timeout=limits.stall_timeout,
+            connections=limits.connections,
+            connections_per_address=limits.connections_per_address,
+        ),
+        access_log=log.path if log else None,
+        access_format=log.format if log else "combined",
+        drain_timeout=limits.drain_timeout,
+    )
 
 
 def specs_of(config: Config) -> list[JobSpec]:

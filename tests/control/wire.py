@@ -14,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from rangedaemon.control.site import build_control_site
+from rangedaemon.control.tokens import Keyring
 from tests.control.memory_jobs import MemoryJobs
 
 TOKEN = "correct-horse-battery-staple"
@@ -53,7 +54,6 @@ class Wire:
     def __post_init__(self) -> None:
         self.site = build_control_site(
             self.jobs,
-            token=TOKEN,
             readiness=self.readiness,
             registry=self.registry,
             shutdown=lambda: self.shutdowns.append(self.clock.seconds()),
@@ -61,6 +61,7 @@ class Wire:
             clock=self.clock,
             started_at=self.clock.seconds(),
             **{
+                "keyring": Keyring.of(TOKEN),
                 "allowed_hosts": ["localhost", "127.0.0.1", "[::1]"],
                 "download_directory": "/srv/downloads",
                 **self.options,

@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from rangedaemon.control.aria2.envelope import (
@@ -26,6 +24,7 @@ from rangedaemon.control.aria2.envelope import (
 )
 from rangedaemon.control.aria2.methods import Method
 from rangedaemon.control.aria2.params import Params
+from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring, Principal, Scope
 from rangedaemon.errors import Fault
 
@@ -55,6 +54,8 @@ class Session:
     """Whose bearer token came with the request itself."""
     authorized: bool = False
     """Whether a valid token was ever shown: such a session is told of events."""
+    peer: str = "local"
+    """Where it comes from, as `peer_of` calls it."""
     penalties: int = 0
     """How often a token was missing or wrong."""
 
@@ -73,27 +74,31 @@ class Dispatcher:
         self,
         methods: Mapping[str, Method],
         keyring: Keyring,
-        clock: IReactorTime,
+        slowdown: Slowdown,
         add_many: AddMany,
     ) -> None:
         self._methods = methods
         self._add_many = add_many
         self._keyring = keyring
-        self._clock = clock
+        self._slowdown = slowdown
         self._open: Mapping[str, Callable[[], Any]] = {
             "system.listMethods": lambda: [*sorted(methods), *sorted(_SYSTEM)],
             "system.listNotifications": lambda: NOTIFICATIONS,
         }
 
     async def answer(self, request: Call | Broken | Batch, session: Session) -> Any:
-        """The answer, as plain JSON; after a pause where a token was wrong."""
+        """
+        The answer, as plain JSON; after a pause where a token was wrong.
+
+        :raises TooManyFailures: hang up instead.
+        """
         before = session.penalties
         if isinstance(request, Batch):
             answer: Any = [await self._one(each, session) for each in request.requests[:MAX_BATCH]]
         else:
             answer = await self._one(request, session)
         if session.penalties > before:
-            await deferLater(self._clock, PENALTY)
+            await self._slowdown.wait(session.peer, PENALTY)
         return answer
 
     async def _one(self, request: Call | Broken, session: Session) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.aria2.questions import Questions
 from rangedaemon.control.aria2.sessions import BoundedWebSocketResource, Sessions
 from rangedaemon.control.intake import cut_off
+from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.problems import (
     MalformedRequest,
@@ -42,6 +43,7 @@ from rangedaemon.control.problems import (
     problem_answer,
 )
 from rangedaemon.control.routing import set_fields, shielded, write_head
+from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.errors import Fault
 
@@ -116,7 +118,14 @@ def _send(request: Request, value: Any, callback: str | None) -> None:
 
 
 def _broke(request: Request, failure: Failure) -> None:
-    if getattr(request, "channel", None) is not None:
+    channel = getattr(request, "channel", None)
+    if channel is None:
+        return
+    if isinstance(failure.value, TooManyFailures):
+        request.write(_refuse(request, failure.value))
+        request.finish()
+        channel.loseConnection()
+    else:
         _log.failure("an RPC could not be answered", failure)
         cut_off(request)
 
@@ -151,6 +160,7 @@ def build_endpoint(
     jobs: Jobs,
     *,
     keyring: Keyring,
+    slowdown: Slowdown,
     defaults: Defaults,
     clock: IReactorTime,
     session_id: str,
@@ -166,7 +176,7 @@ def build_endpoint(
     methods = Methods(jobs, downloads, defaults, shut_down_soon)
     questions = Questions(jobs, downloads, defaults, session_id=session_id, version=__version__)
     table = {**methods.table(), **questions.table()}
-    dispatcher = Dispatcher(table, keyring, clock, methods.add_many)
+    dispatcher = Dispatcher(table, keyring, slowdown, methods.add_many)
     sessions = Sessions(dispatcher, keyring, notify_strangers=notify_strangers)
     narrator = Narrator(sessions.notify, downloads.remember)
     unsubscribe = jobs.subscribe(narrator.happened)

@@ -25,6 +25,8 @@ from rangedaemon.control.access import bearer
 from rangedaemon.control.aria2.dispatch import Dispatcher, Session
 from rangedaemon.control.aria2.envelope import notification, read
 from rangedaemon.control.intake import MAX_BODY, cut_off
+from rangedaemon.control.patience import TooManyFailures
+from rangedaemon.control.slowdown import peer_at
 from rangedaemon.control.tokens import Keyring
 
 MAX_SESSIONS = 200
@@ -39,7 +41,7 @@ def session_of(request: Request, keyring: Keyring) -> Session:
     lines = request.requestHeaders.getRawHeaders(b"Authorization", [])
     token = bearer([line.decode("latin-1") for line in lines])
     principal = keyring.admit(token) if token is not None else None
-    return Session(principal, authorized=principal is not None)
+    return Session(principal, authorized=principal is not None, peer=peer_at(request))
 
 
 class Sessions:
@@ -199,7 +201,11 @@ class SocketSession:
 
     async def _answer(self, message: str) -> None:
         request = read(message.encode("utf-8", "surrogatepass"))
-        answer = await self._dispatcher.answer(request, self.session)
+        try:
+            answer = await self._dispatcher.answer(request, self.session)
+        except TooManyFailures:
+            self.cut()
+            return
         text = json.dumps(answer, separators=(",", ":"))
         if not self._gone:
             self._quietly(lambda: self._transport.sendTextMessage(text))
