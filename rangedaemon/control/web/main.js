@@ -193,6 +193,7 @@ async function enter() {
 session.addEventListener("out", ({ detail }) => {
   live.forget();
   store.clear();
+  list.draw();
   graph.clear();
   for (const open of document.querySelectorAll("dialog[open]")) open.close();
   document.title = "rangedaemon";
