@@ -28,6 +28,8 @@ from twisted.web.iweb import (
 )
 from zope.interface import implementer
 
+from rangedaemon.client.diversion import divert
+
 READ_SIZE = 256 * 1024
 """Octets that one read of a socket may bring."""
 
@@ -52,6 +54,7 @@ class WideEndpoint:
 
 
 def _widen(protocol: Any) -> IProtocol:
+    divert(protocol)
     transport = protocol.transport
     while transport is not None:
         if hasattr(transport, "bufferSize"):

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
+from rangedaemon.client.diversion import Diverter, Pipe, Piped, diverter_of
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.intervals import ByteRange
@@ -51,11 +52,13 @@ class Intake(Protocol):
         promised: int | None,
         digest: str | None = None,
         share: int = 1,
+        framed: bool = False,
     ) -> None:
         """
         :param promised: octets that the answer's head promises; None: it does not say.
         :param digest: what the head promises of the body's octets.
         :param share: how many segments divide the memory for octets that wait.
+        :param framed: whether Content-Length alone frames the body.
         """
         self.claim = claim
         self.url = url
@@ -73,6 +76,9 @@ class Intake(Protocol):
         self._full = False
         self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
         self._measured = 0
+        self._divertible = framed and digest is None
+        self._diverter: Diverter | None = None
+        self._in_pipe: Piped | None = None
         self._begun = clock.seconds()
         self._held = self._was_held = False
 
@@ -117,16 +123,33 @@ class Intake(Protocol):
         """The body is about to come; nobody may want it any more."""
         if self.claim.left == 0:
             self.settle()
+        elif self._divertible:
+            self._diverter = diverter_of(self.transport)
+            if self._diverter is not None:
+                self._diverter.taker = self
+
+    def wanted(self) -> int:
+        """How many octets may come through a pipe now."""
+        if self.done.called or self._promised is None:
+            return 0
+        return min(self.claim.left, self._promised - self.received)
+
+    def piped(self, pipe: Pipe, count: int) -> None:
+        """The next octets to be received are in *pipe*."""
+        self._in_pipe = Piped(pipe, count)
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets: count, keep what the claim holds, hand on."""
+        moved, self._in_pipe = self._in_pipe, None
         if self.done.called:
+            if moved is not None:
+                moved.pipe.close()
             return
         self.heard_at = self._clock.seconds()
         kept = self._plan.advance(self.claim, len(data))
         self.received += kept
         if kept:
-            self._writer.push(data if kept == len(data) else data[:kept])
+            self._writer.push(moved or (data if kept == len(data) else data[:kept]))
         if self.claim.left == 0:
             self._finish_early(len(data) - kept)
         else:
@@ -198,6 +221,8 @@ class Intake(Protocol):
             self.done.callback(None)
 
     def _cancel_wait(self) -> None:
+        if self._diverter is not None:
+            self._diverter.taker = None
         if self._wait is not None:
             self._wait.cancel()
             self._wait = None

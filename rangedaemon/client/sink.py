@@ -15,6 +15,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
+from rangedaemon.client.diversion import Piped
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.storage.threads import InThread
@@ -25,6 +26,9 @@ class Store(Protocol):
 
     def write(self, offset: int, blocks: Sequence[bytes]) -> int:
         """Put the blocks, one behind the other, at *offset*; how many octets that was."""
+
+    def splice(self, offset: int, pipe: int, count: int) -> int:
+        """Put *count* octets that are in *pipe* at *offset*; how many octets that was."""
 
 
 class Sink:
@@ -95,6 +99,10 @@ class Sink:
                 state.update(block)
         return self._store.write(offset, blocks)
 
+    def splice(self, offset: int, piped: Piped) -> Deferred[int]:
+        """Start a write of what is in a pipe; used by the writers."""
+        return self._in_thread(self._store.splice, offset, piped.pipe.reader, piped.count)
+
     def wrote(self, piece: ByteRange) -> None:
         """Octets are written, and good as far as anybody can tell now."""
         self._again += len(piece) - self.written.gaps(piece).total
@@ -160,7 +168,7 @@ class SegmentWriter:
         self._sink = sink
         self._offset = offset
         self._on_drained = on_drained
-        self._blocks: list[bytes] = []
+        self._blocks: list[bytes | Piped] = []
         self._writing = False
         self._broken = False
         self._idle: Deferred[None] | None = None
@@ -171,12 +179,17 @@ class SegmentWriter:
         self.pending = 0
         """Octets taken and not yet written."""
 
-    def push(self, block: bytes) -> None:
+    def push(self, block: bytes | Piped) -> None:
         """Take the next octets of the run."""
         if self._broken:
+            _drop([block])
             return
-        self._blocks.append(block)
-        self.pending += len(block)
+        self.pending += block.count if isinstance(block, Piped) else len(block)
+        last = self._blocks[-1] if self._blocks else None
+        if isinstance(block, Piped) and isinstance(last, Piped) and last.pipe is block.pipe:
+            last.count += block.count
+        else:
+            self._blocks.append(block)
         if not self._writing:
             self._writing = True
             self._sink.started()
@@ -199,13 +212,29 @@ class SegmentWriter:
                 idle.callback(None)
 
     async def _write_next(self) -> None:
-        blocks, self._blocks = self._blocks, []
-        count = await self._sink.write(self._offset, blocks, self._state)
+        first = self._blocks[0]
+        if isinstance(first, Piped):
+            del self._blocks[0]
+            count = await self._empty(first)
+        else:
+            blocks = _leading_octets(self._blocks)
+            del self._blocks[: len(blocks)]
+            count = await self._sink.write(self._offset, blocks, self._state)
         start, self._offset = self._offset, self._offset + count
         self.pending -= count
         if self._state is None:
             self._sink.wrote(ByteRange(start, start + count))
         self._on_drained()
+
+    async def _empty(self, piped: Piped) -> int:
+        piped.pipe.emptying = True
+        try:
+            count = await self._sink.splice(self._offset, piped)
+        except BaseException:
+            piped.pipe.close()
+            raise
+        piped.pipe.emptied()
+        return count
 
     async def judged(self) -> bool:
         """Whether the run, which is whole, is as promised; its octets count then."""
@@ -229,5 +258,22 @@ class SegmentWriter:
 
     def _give_up(self, fault: Fault) -> None:
         self._broken = True  # what comes now has lost its place
+        _drop(self._blocks)
         self._blocks.clear()
         self._sink.failed(fault)
+
+
+def _leading_octets(blocks: Iterable[bytes | Piped]) -> list[bytes]:
+    found: list[bytes] = []
+    for block in blocks:
+        if isinstance(block, Piped):
+            break
+        found.append(block)
+    return found
+
+
+def _drop(blocks: Iterable[bytes | Piped]) -> None:
+    """Octets that nobody writes: what is in a pipe goes with it."""
+    for block in blocks:
+        if isinstance(block, Piped):
+            block.pipe.close()

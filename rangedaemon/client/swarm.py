@@ -327,6 +327,7 @@ class Swarm:
             promised=None if piece is None else len(piece),
             digest=promised_content(reply.answer),
             share=self.most,
+            framed=reply.answer.content_length is not None,
         )
         self.intakes.add(intake)
         if self.segmented:

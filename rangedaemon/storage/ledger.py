@@ -9,6 +9,7 @@ Everything blocks and is called off the reactor thread.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,17 @@ class Recovered:
     """How many of them no checkpoint had claimed."""
     lost: int
     """How many claimed octets are gone or are not what was written."""
+
+
+_LOCAL = threading.local()
+SCRATCH = 256 * 1024
+
+
+def _scratch() -> bytearray:
+    """A buffer of this thread's own, small enough to stay in its cache."""
+    if not hasattr(_LOCAL, "buffer"):
+        _LOCAL.buffer = bytearray(SCRATCH)
+    return _LOCAL.buffer  # type: ignore[no-any-return]
 
 
 class LedgeredFile:
@@ -82,6 +94,16 @@ class LedgeredFile:
         """Put *blocks* at *offset*, then log them; how many octets that was."""
         count = self.part.write(offset, blocks)
         self._log.wrote(offset, blocks)
+        return count
+
+    def splice(self, offset: int, pipe: int, count: int) -> int:
+        """Put *count* octets that are in *pipe* at *offset*, then log them; how many it was."""
+        self.part.splice(offset, pipe, count)
+        buffer = _scratch()
+        for start in range(offset, offset + count, len(buffer)):
+            view = memoryview(buffer)[: offset + count - start]
+            self.part.read_into(start, view)
+            self._log.wrote(start, [view])
         return count
 
     def sync(self) -> None:

@@ -127,6 +127,29 @@ class PartFile:
                 position += _write_all(self._fd, position, blocks[at : at + MOST_BUFFERS])
         return position - offset
 
+    def splice(self, offset: int, pipe: int, count: int) -> None:
+        """Move *count* octets from *pipe* to *offset*, without a copy where that can be."""
+        end = offset + count
+        with storage_faults(self.path):
+            try:
+                while offset < end:
+                    offset += os.splice(pipe, self._fd, end - offset, offset_dst=offset)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # this file system cannot splice
+                    raise
+                while offset < end:
+                    offset += _write_all(self._fd, offset, [os.read(pipe, end - offset)])
+
+    def read_into(self, offset: int, view: memoryview) -> None:
+        """Fill *view* from *offset* on.
+
+        :raises PartFileLost: the file ends before.
+        """
+        with storage_faults(self.path):
+            count = os.preadv(self._fd, [view], offset)
+        if count < len(view):
+            raise PartFileLost(f"{self.path} is shorter than what was written to it")
+
     def read(self, offset: int, length: int) -> bytes:
         """The octets ``[offset, offset+length)``, fewer where the file ends before."""
         with storage_faults(self.path):
