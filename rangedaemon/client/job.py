@@ -9,6 +9,7 @@ is always waited for, so that nothing writes to a file that was let go of.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,14 @@ from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from rangedaemon.client.books import Books
+from rangedaemon.client.describing import (
+    answers_with_metalink,
+    described,
+    follow_metalink,
+    insist_on_size,
+    mirrors_of,
+    names_documents,
+)
 from rangedaemon.client.fetching import Fetching
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
@@ -201,12 +210,15 @@ class Job:
             await self._fetching.last_checkpoint()
 
     async def _attempt(self) -> None:
+        if names_documents(self.record.spec):
+            spec = await self._cancellable(described(self._around, self.record.spec))
+            await self._books.save(spec=spec)
         await self._take_up()
         if self._is_whole():
             self._file.begin(self.record.covered, lambda _fault: None)
             await self._books.move(Trigger.ANSWERED)
         else:
-            opening = await self._cancellable(self._open())
+            opening = await self._first_answer()
             await self._settle_file(opening)
             await self._books.move(
                 Trigger.ANSWERED,
@@ -251,18 +263,32 @@ class Job:
         last: OriginFault | None = None
         for url in self.record.spec.urls:
             try:
-                return await open_transfer(self._around, self._request(url), self._known(url))
+                opening = await open_transfer(self._around, self._request(url), self._known(url))
+                insist_on_size(self.record.spec, opening)
             except (Changed, NoRanges, Unjoinable):
                 raise
             except OriginFault as fault:
                 self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
                 last = last or fault
+            else:
+                return opening
         raise last or StorageFault("the job has no address")
+
+    async def _first_answer(self) -> Opening:
+        """The first good answer; where it brings a metalink, that of what this describes."""
+        opening = await self._cancellable(self._open())
+        spec = self.record.spec
+        if not answers_with_metalink(spec, opening):
+            return opening
+        url = opening.identity.asked or self._url
+        spec = await self._cancellable(follow_metalink(self._around, spec, url))
+        await self._books.save(spec=spec)
+        return await self._cancellable(self._open())
 
     def _sources(self, opening: Opening) -> list[Source]:
         """Where octets may come from: first who answered, then the mirrors."""
         asked = opening.identity.asked or self._url
-        mirrors = [Source(self._request(u)) for u in self.record.spec.urls if u != asked]
+        mirrors = [Source(self._request(u)) for u in mirrors_of(self.record.spec, opening)]
         return [Source(self._request(asked), opening.identity), *mirrors]
 
     async def _settle_file(self, opening: Opening) -> None:
@@ -314,7 +340,8 @@ class Job:
         try:
             proof = await verify(self.record, length, self._digest, pieces=False)
         except ChecksumMismatch as fault:
-            await self._start_over(fault)
+            spec = self.record.spec  # another list may have another sum by the next time
+            await self._start_over(fault, spec=replace(spec, checksum=spec.sums or spec.checksum))
             raise
         if proof is None:
             raise Stopped

@@ -30,7 +30,7 @@ Filename = Annotated[
     str, Field(min_length=1, max_length=250), AfterValidator(wishes.check_filename)
 ]
 Directory = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(wishes.check_text)]
-Checksum = Annotated[str, Field(max_length=200), AfterValidator(wishes.check_checksum)]
+Checksum = Annotated[str, Field(max_length=4000), AfterValidator(wishes.check_checksum)]
 HeaderFields = Annotated[
     dict[str, Annotated[str, Field(max_length=8000)]],
     Field(max_length=50),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from hyperlink import URL
 
+from rangedaemon.core.sums import address_of
 from rangedaemon.errors import Complaint, InvalidInput, OutsideDirectory
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -46,7 +47,14 @@ OURS = frozenset(
 )
 """Fields that decide how an answer is to be read; nobody else may set them."""
 
-DIGEST_HEX_LENGTH = {"md5": 32, "sha": 40, "sha-1": 40, "sha-256": 64, "sha-512": 128}
+DIGEST_HEX_LENGTH = {
+    "md5": 32,
+    "sha": 40,
+    "sha-1": 40,
+    "sha-256": 64,
+    "sha-512": 128,
+    "blake2b": 128,
+}
 
 
 def check_url(url: str) -> str:
@@ -92,15 +100,28 @@ def check_filename(name: str) -> str:
 
 
 def check_checksum(checksum: str) -> str:
-    """``algorithm=hex``; kept in lower case."""
+    """``algorithm=hex``, kept in lower case; or the address of a list, as in ``sha256sum``'s."""
+    address = address_of(checksum)
+    if address is not None:
+        return _check_address(*address)
     algorithm, _, digest = checksum.lower().partition("=")
     length = DIGEST_HEX_LENGTH.get(algorithm)
     if length is None:
         known = ", ".join(DIGEST_HEX_LENGTH)
-        raise ValueError(f"algorithm=hex with one of the algorithms {known}")
+        raise ValueError(
+            f"algorithm=hex with one of the algorithms {known}, or the address of a list"
+        )
     if not re.fullmatch(f"[0-9a-f]{{{length}}}", digest):
         raise ValueError(f"a {algorithm} digest has {length} hexadecimal digits")
     return f"{algorithm}={digest}"
+
+
+def _check_address(algorithm: str | None, url: str) -> str:
+    if algorithm is None:
+        return check_url(url)
+    if algorithm not in DIGEST_HEX_LENGTH:
+        raise ValueError(f"none of the algorithms {', '.join(DIGEST_HEX_LENGTH)}")
+    return f"{algorithm}={check_url(url)}"
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:

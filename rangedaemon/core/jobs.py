@@ -95,6 +95,8 @@ class JobSpec:
     """What each piece hashes to, where a metalink told."""
     sums: str | None = None
     """The ``checksum`` that was asked for, where it was the address of a list."""
+    metalink: str | None = None
+    """The address of the metalink that was followed."""
 
 
 @dataclass(frozen=True, slots=True)

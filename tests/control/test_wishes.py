@@ -82,6 +82,15 @@ class CheckChecksumTests(SynchronousTestCase):
         """Known algorithms with as many digits as they have, in lower case."""
         self.assertEqual(check_checksum("SHA-256=" + "AB" * 32), "sha-256=" + "ab" * 32)
         self.assertEqual(check_checksum("md5=" + "0" * 32), "md5=" + "0" * 32)
+        self.assertEqual(check_checksum("blake2b=" + "A" * 128), "blake2b=" + "a" * 128)
+
+    def test_address_of_a_list(self) -> None:
+        """An address is kept as it is, with the algorithm where one is named."""
+        for text in ("https://o.test/SHA256SUMS", "sha-256=http://o.test/Sums?A=B"):
+            self.assertEqual(check_checksum(text), text)
+        for text in ("ftp://o.test/SUMS", "crc32=https://o.test/x", "https://", "https://a b/"):
+            with self.subTest(text=text):
+                self.assertRaises(ValueError, check_checksum, text)
 
     def test_refused(self) -> None:
         """Unknown, too short, too long, not hexadecimal, no algorithm."""

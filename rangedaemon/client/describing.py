@@ -1,0 +1,151 @@
+"""
+Wishes that name documents: what those say takes their place before anything is fetched.
+
+A job for a metalink becomes the job for the file that it describes (RFC 5854), with
+its mirrors, its size and its hashes.  A checksum that is the address of a list of
+checksums becomes the checksum that the list has for the job's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rangedaemon.client.documents import fetch_document
+from rangedaemon.client.opening import Opening
+from rangedaemon.client.origin import Request
+from rangedaemon.client.redirects import fields_for
+from rangedaemon.client.surroundings import Surroundings
+from rangedaemon.core.disposition import filename_from_url
+from rangedaemon.core.jobs import JobSpec
+from rangedaemon.core.links import duplicates_of
+from rangedaemon.core.metalink_reading import (
+    MOST_OCTETS,
+    SUFFIXES,
+    Described,
+    is_metalink,
+    parse_metalink,
+)
+from rangedaemon.core.sums import MOST_OCTETS as MOST_SUMS
+from rangedaemon.core.sums import address_of, find_sum
+from rangedaemon.errors import UnusableDocument
+
+MOST_DUPLICATES = 16
+"""Mirrors that an origin may add to a job by links."""
+
+
+def names_documents(spec: JobSpec) -> bool:
+    """Whether *spec* names a document that was not read yet."""
+    return _follows(spec, is_metalink(spec.urls[0], None)) or address_of(spec.checksum) is not None
+
+
+def answers_with_metalink(spec: JobSpec, opening: Opening) -> bool:
+    """Whether *opening* turns out to bring a metalink to be followed; then it is dropped."""
+    reply = opening.reply
+    if reply is None or not _follows(spec, is_metalink("", reply.answer.content_type)):
+        return False
+    reply.drop()
+    return True
+
+
+def _follows(spec: JobSpec, found: bool) -> bool:
+    """Who asks for a name that ends like a metalink's wants the document itself."""
+    wants_document = spec.filename is not None and spec.filename.lower().endswith(SUFFIXES)
+    return found and spec.metalink is None and not wants_document
+
+
+async def described(around: Surroundings, spec: JobSpec) -> JobSpec:
+    """*spec* with what the documents that it names say.
+
+    :raises UnusableDocument: one of them says nothing about the file.
+    :raises OriginFault: one of them cannot be had.
+    """
+    if _follows(spec, is_metalink(spec.urls[0], None)):
+        spec = await follow_metalink(around, spec, spec.urls[0])
+    address = address_of(spec.checksum)
+    if address is None:
+        return spec
+    algorithm, url = address
+    octets, source = await fetch_document(around, _request(spec, url), MOST_SUMS)
+    found = _sum_of(octets, spec, source, algorithm)
+    return replace(spec, checksum=found, sums=spec.checksum)
+
+
+def _sum_of(octets: bytes, spec: JobSpec, url: str, algorithm: str | None) -> str:
+    """The checksum of the file by one of the names that it has.
+
+    :raises UnusableDocument: the list knows it by none of them.
+    """
+    names = [filename_from_url(u) for u in spec.urls]
+    names += [spec.filename] if spec.filename is not None else []
+    faults = []
+    for name in dict.fromkeys(names):
+        try:
+            return find_sum(octets, name, url, algorithm)
+        except UnusableDocument as fault:
+            faults.append(fault)
+    raise faults[0]
+
+
+async def follow_metalink(around: Surroundings, spec: JobSpec, url: str) -> JobSpec:
+    """The wish for the file that the metalink at *url* describes.
+
+    What was asked for goes before what the document says.  The job's own fields stay
+    with the origin that they were given for.
+
+    :raises UnusableDocument: it describes no file, or several, or none that we can fetch.
+    """
+    octets, source = await fetch_document(around, _request(spec, url), MOST_OCTETS)
+    file = _chosen(parse_metalink(octets, source), spec.filename, url)
+    if not file.urls:
+        raise UnusableDocument(f"the metalink has no http address for {file.name!r}", url=url)
+    return replace(
+        spec,
+        urls=file.urls,
+        headers=fields_for(file.urls[0], spec.urls[0], spec.headers),
+        filename=spec.filename or file.name,
+        checksum=spec.checksum or file.checksum,
+        size=file.size,
+        pieces=file.pieces,
+        metalink=url,
+    )
+
+
+def mirrors_of(spec: JobSpec, opening: Opening) -> list[str]:
+    """Where else than at the address that answered the file is.
+
+    The answer may add to what was asked for, with links to duplicates (RFC 6249); those
+    count for this run alone, and only from the first address: no mirrors of mirrors.
+    """
+    asked = opening.identity.asked or spec.urls[0]
+    urls = [*spec.urls]
+    if opening.reply is not None and asked == spec.urls[0]:
+        urls += duplicates_of(opening.reply.answer)[:MOST_DUPLICATES]
+    return [url for url in dict.fromkeys(urls) if url != asked]
+
+
+def insist_on_size(spec: JobSpec, opening: Opening) -> None:
+    """:raises UnusableDocument: the answer is of a file that is not of the size promised."""
+    length = opening.identity.length
+    if None in (spec.size, length) or length == spec.size:
+        return
+    if opening.reply is not None:
+        opening.reply.drop()
+    raise UnusableDocument(
+        f"the file has {length} octets, the metalink says {spec.size}", url=opening.identity.url
+    )
+
+
+def _chosen(files: Sequence[Described], name: str | None, url: str) -> Described:
+    named = [file for file in files if file.name == name]
+    if len(files) > 1 and not named:
+        names = ", ".join(file.name for file in files[:5])
+        raise UnusableDocument(
+            f"the metalink describes {len(files)} files; ask for one by its filename: {names}",
+            url=url,
+        )
+    return (named or files)[0]
+
+
+def _request(spec: JobSpec, url: str) -> Request:
+    return Request(url, fields_for(url, spec.urls[0], spec.headers))

@@ -1,0 +1,83 @@
+"""Small documents about files (metalinks, lists of checksums), fetched whole into memory."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
+
+from rangedaemon.client.origin import Request
+from rangedaemon.client.surroundings import Surroundings
+from rangedaemon.core.acceptance import Whole, judge
+from rangedaemon.errors import OriginFault, Refused, TimedOut, Unreachable, UnusableDocument
+
+
+class _Body(Protocol):
+    """Collects a body of at most *most* octets; silence ends it."""
+
+    def __init__(self, clock: IReactorTime, most: int, silence: float, url: str) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._url = url
+        self._most = most
+        self._silence = silence
+        self._blocks: list[bytes] = []
+        self._timer = clock.callLater(silence, self._silent)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take octets; too many end it."""
+        if self.done.called:
+            return
+        self._timer.reset(self._silence)
+        self._blocks.append(data)
+        if sum(map(len, self._blocks)) > self._most:
+            self._fail(UnusableDocument(f"more than {self._most} octets", url=self._url))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The body has ended."""
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self._timer.cancel()
+            self.done.callback(b"".join(self._blocks))
+        else:
+            self._fail(Unreachable("the connection ended early", url=self._url))
+
+    def _silent(self) -> None:
+        self._fail(TimedOut(f"no octet for {self._silence:g} s", url=self._url))
+
+    def _fail(self, fault: OriginFault) -> None:
+        self._stop()
+        self.done.errback(fault)
+
+    def _stop(self) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+        if self.transport is not None:
+            self.transport.stopProducing()  # type: ignore[attr-defined]
+
+
+async def fetch_document(around: Surroundings, request: Request, most: int) -> tuple[bytes, str]:
+    """The octets of a document, and the address that they came from after redirects.
+
+    :param most: octets; a longer document is refused.
+    :raises UnusableDocument: it is too long.
+    :raises OriginFault: there is no usable answer.
+    """
+    async with around.hosts.slot(request.url):
+        reply = await around.origin.get(request)
+        url = reply.answer.url
+        try:
+            accepted = judge(reply.answer, None, None, now=around.wall())
+            if not isinstance(accepted, Whole):
+                raise Refused(f"the origin answered {reply.answer.status}", url=url)
+            if accepted.length is not None and accepted.length > most:
+                raise UnusableDocument(f"{accepted.length} octets are too many", url=url)
+        except OriginFault:
+            reply.drop()
+            raise
+        body = _Body(around.clock, most, around.stall_timeout, url)
+        reply.deliver(body)
+        return await body.done, url
