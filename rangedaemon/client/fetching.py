@@ -47,6 +47,7 @@ class Fetching:
         self._throttle = Throttle(self._clock, books.record.spec.rate_limit, habits.shared)
         self._meter = RateMeter()
         self._swarm: Swarm | None = None
+        self._counted = 0
 
     # -- how it goes --------------------------------------------------------------
 
@@ -86,6 +87,7 @@ class Fetching:
         record = self._books.record
         file = self._file
         sink = file.begin(record.covered, self._disk_failed)
+        self._counted = record.covered.total
         if opening.reply is None:
             return
         plan = Plan(opening.identity.length, record.covered, smallest=self._habits.min_segment_size)
@@ -111,14 +113,22 @@ class Fetching:
             )
         finally:
             self._swarm = None
+            self._count()
         if opening.identity.length is None:
             await self._books.save(remembered=replace(opening.identity, length=plan.length))
 
     async def _tick(self) -> None:
         if self._swarm is not None:
             self._swarm.tick(TICK_SECONDS)
+        self._count()
         if self._meter.note(self._clock.seconds(), self.written.total):
             self._books.announce("job")
+
+    def _count(self) -> None:
+        """Add what came since the last time."""
+        total = self.written.total
+        self._habits.around.counters.received += max(0, total - self._counted)
+        self._counted = total
 
     def _chore_failed(self, failure: Failure) -> None:
         if isinstance(failure.value, Fault):
@@ -137,11 +147,13 @@ class Fetching:
         """Sync, then claim: never the other way round."""
         if self.file is None or self.file.sink is None:
             return
+        began = self._clock.seconds()
         claims = await self.claims()
         covered = self._books.record.covered
         if claims != {"covered": covered, "refetched": self._books.record.refetched}:
             self.won = self.won or claims["covered"].total > covered.total
             await self._books.save(**claims)
+            self._habits.around.counters.checkpoints.note(self._clock.seconds() - began)
 
     async def claims(self) -> dict[str, Any]:
         """Sync; what the record may say of the part file then."""

@@ -33,6 +33,7 @@ from rangedaemon import __version__
 from rangedaemon.client.agent import CODING
 from rangedaemon.client.redirects import REDIRECTS, fields_for, next_hop
 from rangedaemon.core.acceptance import Answer
+from rangedaemon.core.counters import Counters
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.errors import (
     BadResponse,
@@ -87,8 +88,19 @@ class _Dropper(Protocol):
 class Origin:
     """Sends requests and follows redirects, with one time limit for each head."""
 
-    def __init__(self, agent: IAgent, clock: IReactorTime, *, head_timeout: float) -> None:
-        """:param head_timeout: seconds from a request to the end of its answer's head."""
+    def __init__(
+        self,
+        agent: IAgent,
+        clock: IReactorTime,
+        *,
+        head_timeout: float,
+        counters: Counters | None = None,
+    ) -> None:
+        """
+        :param head_timeout: seconds from a request to the end of its answer's head.
+        :param counters: where answers are counted.
+        """
+        self._counters = counters or Counters()
         self._client = HTTPClient(agent)
         self._clock = clock
         self._head_timeout = head_timeout
@@ -102,6 +114,7 @@ class Origin:
         seen = {url}
         for _ in range(MOST_REDIRECTS + 1):
             response = await self._ask(url, request)
+            self._counters.answers[response.code] += 1
             if response.code not in REDIRECTS:
                 return Reply(_answer(response, url), response)
             Reply(_answer(response, url), response).drop()

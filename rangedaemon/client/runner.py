@@ -57,6 +57,7 @@ class Runner(Service):
         """
         self._habits = replace(habits, announce=self._announce)
         self._store = habits.store
+        self.counters = habits.around.counters
         self._max_active = max_active
         self._new_id = new_id
         self._running: dict[str, tuple[Job, Deferred[None]]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from twisted.internet.interfaces import IReactorTime
@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.origin import Origin
 from rangedaemon.core.acceptance import Answer
+from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.promises import promised_whole
 from rangedaemon.core.retry import RetryPolicy
@@ -29,6 +30,8 @@ class Surroundings:
     """Seconds since the epoch."""
     stall_timeout: float
     """Seconds of silence after which a connection is given up."""
+    counters: Counters = field(default_factory=Counters)
+    """What all transfers add up to."""
 
     def remembered_of(self, answer: Answer, length: int | None) -> Remembered:
         """What *answer* says of its representation.

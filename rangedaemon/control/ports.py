@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import (
     JobChange,
     JobEvent,
@@ -53,6 +54,9 @@ class Growing(Protocol):
 
 class Jobs(Protocol):
     """The jobs of this daemon, as control sees them."""
+
+    counters: Counters
+    """What all of them add up to."""
 
     async def add(self, specs: Sequence[JobSpec]) -> list[JobSnapshot]:
         """Add jobs, all or none, durable when this returns.

@@ -19,10 +19,12 @@ from rangedaemon.control.aria2.endpoint import build_endpoint
 from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.gate import Gate
 from rangedaemon.control.intake import ControlRequest
-from rangedaemon.control.metrics import Meters
+from rangedaemon.control.metrics import Meters, Work
 from rangedaemon.control.ports import Jobs
+from rangedaemon.control.pulse import Pulse
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
 from rangedaemon.control.slowdown import Slowdown
+from rangedaemon.control.tally import Tally
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.server.answering import Surroundings as FileSurroundings
 from rangedaemon.storage.threads import InThread, inline
@@ -32,7 +34,11 @@ class ControlSite(Site):
     """The factory of control connections; `stopFactory` ends streams and sessions."""
 
     def __init__(
-        self, root: IResource, clock: IReactorTime, stops: Sequence[Callable[[], None]]
+        self,
+        root: IResource,
+        clock: IReactorTime,
+        starts: Sequence[Callable[[], None]],
+        stops: Sequence[Callable[[], None]],
     ) -> None:
         Site.__init__(
             self,
@@ -41,7 +47,13 @@ class ControlSite(Site):
             parsePOSTFormSubmission=False,
             reactor=clock,
         )
-        self._stops = stops
+        self._starts, self._stops = starts, stops
+
+    def startFactory(self) -> None:
+        """The first port is open."""
+        super().startFactory()
+        for start in self._starts:
+            start()
 
     def stopFactory(self) -> None:
         """The port is closed: nobody listens to events any more."""
@@ -90,7 +102,9 @@ def build_control_site(
     :param places: the addresses of the served folders.
     :param branches: further resources by the first segment of their path (``ui``).
     """
-    meters = Meters(registry)
+    tally, pulse = Tally(), Pulse(clock)
+    stop_counting = jobs.subscribe(tally.happened)
+    meters = Meters(registry, Work(jobs, tally, pulse))
     around = Surroundings(clock, started_at, config_path, rate_out, shutdown, readiness, places)
     api, stream = build_api(
         jobs,
@@ -114,4 +128,6 @@ def build_control_site(
     )
     tree = {b"jsonrpc": rpc, **(branches or {})}
     gate = Gate(rules, api, tree, meters, slowdown, f"rangedaemon/{__version__}")
-    return ControlSite(gate, clock, [stream.stop, stop_rpc])
+    return ControlSite(
+        gate, clock, [pulse.start], [stream.stop, stop_rpc, stop_counting, pulse.stop]
+    )

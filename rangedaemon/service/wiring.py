@@ -20,6 +20,7 @@ from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Downloads, Job, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import confined
+from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy
 from rangedaemon.core.throttle import Bucket
@@ -122,8 +123,10 @@ def build_runner(
     )
     head_timeout = downloads.connect_timeout + downloads.stall_timeout
     retry = downloads.retry
+    counters = Counters()
     around = Surroundings(
-        origin=Origin(agent, reactor, head_timeout=head_timeout),
+        origin=Origin(agent, reactor, head_timeout=head_timeout, counters=counters),
+        counters=counters,
         clock=reactor,
         hosts=Hosts(reactor, downloads.connections_per_host),
         retry=RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rangedaemon.control.ports import Growing, JobEvent, Totals
+from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import (
     FINISHED,
     RUNNING,
@@ -26,6 +27,7 @@ class MemoryJobs:
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self.now = now
+        self.counters = Counters()
         self.jobs: dict[str, JobSnapshot] = {}
         self.deleted: list[tuple[str, bool]] = []
         self.listeners: list[Callable[[JobEvent], None]] = []
