@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet.defer import ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.client.intake import MOST_PENDING
 from rangedaemon.core.jobs import JobState, OnConflict
 from rangedaemon.core.transfer import Trigger
 from tests.client.scripted import File
@@ -287,11 +288,11 @@ class DiskTests(SynchronousTestCase):
         job, ended = world.start(segments=1)
         exchange = world.origin.last
         threads.held = True
-        for at in range(0, 4 * MIB, 64 * KIB):
+        for at in range(0, 8 * MIB, 64 * KIB):
             exchange.send(content[at : at + 64 * KIB])
         self.assertTrue(exchange.paused)
-        taken = 4 * MIB - sum(map(len, exchange._blocks))
-        self.assertLess(taken, 2 * MIB)
+        taken = 8 * MIB - sum(map(len, exchange._blocks))
+        self.assertLessEqual(taken, MOST_PENDING + MIB)
         world.pass_time(60)
         self.assertFalse(exchange.closed)
         threads.release()
