@@ -25,7 +25,7 @@ from rangedaemon.core.laggards import Pulse
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.errors import BadResponse, OriginFault, Unreachable
 
-MOST_PENDING = 4 * 1024 * 1024
+MOST_PENDING = 2 * 1024 * 1024
 """Octets that the segments of a job may hold in memory together before they are paused."""
 LEAST_PENDING = 256 * 1024
 """Octets that each segment may hold at any rate: one read of its socket."""

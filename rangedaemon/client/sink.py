@@ -177,23 +177,29 @@ class SegmentWriter:
         self._state = hashlib.new(algorithm.replace("-", "")) if promised is not None else None
         sink.held += promised is not None
         self.pending = 0
-        """Octets taken and not yet written."""
+        """Octets in memory, taken and not yet written (those in pipes bound themselves)."""
 
     def push(self, block: bytes | Piped) -> None:
         """Take the next octets of the run."""
         if self._broken:
             _drop([block])
             return
-        self.pending += block.count if isinstance(block, Piped) else len(block)
-        last = self._blocks[-1] if self._blocks else None
-        if isinstance(block, Piped) and isinstance(last, Piped) and last.pipe is block.pipe:
-            last.count += block.count
+        if isinstance(block, Piped):
+            self._append_piped(block)
         else:
+            self.pending += len(block)
             self._blocks.append(block)
         if not self._writing:
             self._writing = True
             self._sink.started()
             ensureDeferred(self._write_on())
+
+    def _append_piped(self, piped: Piped) -> None:
+        last = self._blocks[-1] if self._blocks else None
+        if isinstance(last, Piped) and last.pipe is piped.pipe:
+            last.count += piped.count
+        else:
+            self._blocks.append(piped)
 
     async def _write_on(self) -> None:
         try:
@@ -220,8 +226,8 @@ class SegmentWriter:
             blocks = _leading_octets(self._blocks)
             del self._blocks[: len(blocks)]
             count = await self._sink.write(self._offset, blocks, self._state)
+            self.pending -= count
         start, self._offset = self._offset, self._offset + count
-        self.pending -= count
         if self._state is None:
             self._sink.wrote(ByteRange(start, start + count))
         self._on_drained()
