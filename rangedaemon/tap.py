@@ -59,7 +59,9 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415
 
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
+    from rangedaemon.service.serving import raise_file_limit  # noqa: PLC0415
 
+    raise_file_limit()
     daemon = build(options.loaded, reactor, source=options["config"])
     atexit.register(_tell_status, daemon)
     return daemon

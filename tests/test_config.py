@@ -257,7 +257,9 @@ jobs:
         """A key that resembles nothing: the ones that there are."""
         (found,) = problems_of("server: {zzz: 1}")
         self.assertEqual(
-            found, "c.yaml:1: server.zzz: unknown key, known ones are listen, mounts, sample"
+            found,
+            "c.yaml:1: server.zzz: unknown key, "
+            "known ones are listen, mounts, workers, access_log, limits, sample",
         )
 
     def test_duplicate_keys(self) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rangedaemon"
 
 LEVELS = (
-    ("tap",),
+    ("tap", "worker"),
     ("service",),
     ("config",),
     ("control",),
@@ -109,8 +109,10 @@ class LayerTests(SynchronousTestCase):
             self.assertNotRegex(file.read_text(), clock, str(file))
 
     def test_reactor(self) -> None:
-        """The reactor is imported in one place; everybody else is given what they need."""
-        self.assertEqual(self.importers("twisted.internet.reactor"), {"rangedaemon.tap"})
+        """Each process has one place that imports the reactor; everybody else is given it."""
+        self.assertEqual(
+            self.importers("twisted.internet.reactor"), {"rangedaemon.tap", "rangedaemon.worker"}
+        )
 
     def test_treq(self) -> None:
         """One module knows the HTTP client library."""

@@ -1,15 +1,28 @@
 """The configuration: YAML to `Config`, with every problem at its file, line and key."""
 
 from rangedaemon.config.loading import load, parse
-from rangedaemon.config.models import Config, Control, Downloads, Job, Mount, Retry, Sample, Server
+from rangedaemon.config.models import (
+    AccessLog,
+    Config,
+    Control,
+    Downloads,
+    Job,
+    Limits,
+    Mount,
+    Retry,
+    Sample,
+    Server,
+)
 from rangedaemon.config.problems import ConfigError, Problem
 
 __all__ = [
+    "AccessLog",
     "Config",
     "ConfigError",
     "Control",
     "Downloads",
     "Job",
+    "Limits",
     "Mount",
     "Problem",
     "Retry",

@@ -123,5 +123,7 @@ class AccessLog:
 
 
 def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(text)
+    # One write for the whole batch: several processes may append, and no line may be torn.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as stream:
+        stream.write(text.encode())

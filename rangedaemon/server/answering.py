@@ -33,6 +33,7 @@ from rangedaemon.core.responses import (
     plan_response,
 )
 from rangedaemon.server.body import BodyCut, FileSlice, send_body
+from rangedaemon.server.pacing import Pace
 from rangedaemon.storage.threads import InThread
 from rangedaemon.storage.tree import OpenFile
 
@@ -119,6 +120,7 @@ async def serve_open_file(
     kept: Sequence[Field] = (),
     described: Sequence[Field] = (),
     rate_limit: int | None = None,
+    shared_pace: Pace | None = None,
 ) -> None:
     """
     Answer a GET or HEAD with *opened*, with all that ranges and conditions mean, and close it.
@@ -127,6 +129,7 @@ async def serve_open_file(
     :param kept: fields that a 304 has too (Cache-Control, Vary, …).
     :param described: further fields of the 200 and 206 (Content-Disposition, …).
     :param rate_limit: octets per second on this connection.
+    :param shared_pace: the pace of this and other connections together.
     """
     if peer_gone(request):
         opened.close()
@@ -142,7 +145,7 @@ async def serve_open_file(
             tuple(described),
         )
         plan = _plan(request, representation, surroundings, now)
-        await _send(request, plan, opened, surroundings, rate_limit)
+        await _send(request, plan, opened, surroundings, rate_limit, shared_pace)
     finally:
         opened.close()
 
@@ -162,6 +165,7 @@ async def _send(
     opened: OpenFile,
     surroundings: Surroundings,
     rate_limit: int | None,
+    shared_pace: Pace | None,
 ) -> None:
     set_head(request, plan.status, plan.fields)
     parts = [
@@ -177,6 +181,7 @@ async def _send(
                 in_thread=surroundings.in_thread,
                 still_same=opened.still_same,
                 rate_limit=rate_limit,
+                shared_pace=shared_pace,
                 patience=surroundings.patience,
             )
         except BodyCut as cut:

@@ -22,7 +22,7 @@ from twisted.web.http import HTTPChannel, Request
 
 from rangedaemon.errors import StorageFault
 from rangedaemon.server.lanes import BodyCut, CopyLane, Lane, Peer, paced
-from rangedaemon.server.pacing import Pace
+from rangedaemon.server.pacing import Pace, Paces
 from rangedaemon.server.sendfile import SocketLane, can_sendfile
 from rangedaemon.server.tls import TlsLane, is_tls_over_socket
 from rangedaemon.storage.reading import read_cached, read_exactly
@@ -65,6 +65,7 @@ def send_body(
     in_thread: InThread,
     still_same: Callable[[], bool],
     rate_limit: int | None = None,
+    shared_pace: Pace | None = None,
     patience: float = _PATIENCE,
 ) -> Deferred[None]:
     """
@@ -77,9 +78,12 @@ def send_body(
 
     *still_same* is a stat of the open file; it is asked in a thread, or in the reactor
     where the file system has just shown that it answers from memory.  *rate_limit* is
-    octets per second over all answers of the connection.
+    octets per second over all answers of the connection, *shared_pace* that of all
+    connections that have it.
     """
-    pace = _pace_of(request.channel, rate_limit)
+    own_pace = _pace_of(request.channel, rate_limit)
+    paces = [pace for pace in (own_pace, shared_pace) if pace is not None]
+    pace = Paces(paces) if paces else None
     body = _Body(request, clock, in_thread, still_same, pace, patience)
     return Deferred.fromCoroutine(body.send(parts))
 
@@ -126,7 +130,7 @@ class _Body:
         clock: IReactorTime,
         in_thread: InThread,
         still_same: Callable[[], bool],
-        pace: Pace | None,
+        pace: Paces | None,
         patience: float,
     ) -> None:
         self._request = request

@@ -46,6 +46,11 @@ class Crowd:
         return len(self._members)
 
     @property
+    def sending(self) -> int:
+        """Octets that went out of the answers that are under way."""
+        return sum(member.requests[0].sentLength for member in self._members if member.requests)
+
+    @property
     def draining(self) -> bool:
         """Whether no more than what was begun is to be done."""
         return self._empty is not None

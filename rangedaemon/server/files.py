@@ -37,6 +37,7 @@ from rangedaemon.server.answering import (
 )
 from rangedaemon.server.hashing import DigestCache
 from rangedaemon.server.mounts import Mount
+from rangedaemon.server.pacing import Pace
 from rangedaemon.server.variants import SUFFIXES, Variant, open_variant
 from rangedaemon.storage.tree import NoSuchFile, OpenFile, ServedTree
 
@@ -57,6 +58,7 @@ class Files:
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self._digests = DigestCache(surroundings.in_thread)
+        self._paces: dict[Mount, Pace] = {}
 
     async def serve(
         self, request: Request, mount: Mount, tree: ServedTree, segments: Sequence[str], path: str
@@ -112,7 +114,14 @@ class Files:
             kept=kept,
             described=described,
             rate_limit=mount.rate_limit,
+            shared_pace=self._pace(mount),
         )
+
+    def _pace(self, mount: Mount) -> Pace | None:
+        """The pace of all connections that read from *mount*."""
+        if mount.rate_limit_total is None:
+            return None
+        return self._paces.setdefault(mount, Pace(mount.rate_limit_total))
 
     async def _wanted_digest(self, request: Request, opened: OpenFile) -> list[Field]:
         algorithm = wanted_algorithm(field_value(request, "Want-Repr-Digest"))

@@ -21,7 +21,7 @@ from twisted.web.http import Request
 from zope.interface import implementer
 
 from rangedaemon.errors import Fault
-from rangedaemon.server.pacing import Pace
+from rangedaemon.server.pacing import Paces
 from rangedaemon.storage.reading import read_cached, read_exactly
 from rangedaemon.storage.threads import InThread
 
@@ -195,7 +195,7 @@ def unsent(transport: Any) -> int | None:
 class CopyLane:
     """Reads blocks and writes them: for TLS, and wherever there is no sendfile."""
 
-    def __init__(self, peer: Peer, in_thread: InThread, pace: Pace | None) -> None:
+    def __init__(self, peer: Peer, in_thread: InThread, pace: Paces | None) -> None:
         self._peer = peer
         self._in_thread = in_thread
         self._pace = pace
@@ -255,11 +255,13 @@ async def await_drained(peer: Peer, descriptor: Any) -> None:
     await peer.wait()
 
 
-async def paced(pace: Pace | None, peer: Peer, octets: int) -> None:
+async def paced(pace: Paces | None, peer: Peer, octets: int) -> None:
     """Wait until *octets* more may go at *pace*, and count them."""
     if pace is None:
         return
-    delay = pace.delay(peer.clock.seconds())
+    now = peer.clock.seconds()
+    delay = pace.delay(now)
+    # Counted before the wait, so that of those who share a pace each waits for its own turn.
+    pace.spend(octets, now)
     if delay > 0:
         await peer.sleep(delay)
-    pace.spend(octets, peer.clock.seconds())

@@ -35,6 +35,8 @@ class Mount:
     follow_symlinks: bool = False
     rate_limit: int | None = None
     """Octets per second and connection."""
+    rate_limit_total: int | None = None
+    """Octets per second over all connections."""
     precompressed: bool = True
     """Whether ``NAME.zst``, ``NAME.br`` and ``NAME.gz`` are sent for NAME to who likes them."""
     metalink: bool = True

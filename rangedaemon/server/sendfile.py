@@ -18,7 +18,7 @@ from twisted.internet import main, tcp
 from twisted.internet.defer import Deferred
 
 from rangedaemon.server.lanes import SMALLEST_BLOCK, Peer, await_drained, paced
-from rangedaemon.server.pacing import Pace
+from rangedaemon.server.pacing import Paces
 from rangedaemon.storage.reading import bring_in, read_exactly, seems_cached
 from rangedaemon.storage.threads import InThread
 
@@ -43,7 +43,7 @@ def can_sendfile(transport: object) -> bool:
 class SocketLane:
     """Sends windows of a file, each brought in by a thread while the one before is sent."""
 
-    def __init__(self, peer: Peer, in_thread: InThread, pace: Pace | None) -> None:
+    def __init__(self, peer: Peer, in_thread: InThread, pace: Paces | None) -> None:
         self._peer = peer
         self._in_thread = in_thread
         self._pace = pace

@@ -42,13 +42,14 @@ class Limits:
     stall_timeout: float = 60.0
     """For which a peer may take nothing of its answer."""
     connections: int | None = None
+    """At once; None: as many as this process has descriptors for."""
     connections_per_address: int | None = None
 
 
-def default_limits() -> Limits:
+def _most_connections() -> int | None:
     """As many connections as this process has descriptors for, and no more."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Limits(connections=None if soft < 0 else affordable_connections(soft))
+    return None if soft < 0 else affordable_connections(soft)
 
 
 class RangeRequest(Request):
@@ -98,7 +99,9 @@ class RangeSite(Site):
         )
         self.displayTracebacks = False
         self.now = mounts.now
-        self.crowd = Crowd(limits.connections, limits.connections_per_address)
+        most = _most_connections() if limits.connections is None else limits.connections
+        self.crowd = Crowd(most, limits.connections_per_address)
+        self._sent = 0
         self._head_timeout = limits.head_timeout
         self._access_log = access_log
 
@@ -130,8 +133,19 @@ class RangeSite(Site):
         except DeferredTimeout:
             self.crowd.abort()
 
+    async def logged(self) -> None:
+        """Wait until the access log is written."""
+        if self._access_log is not None:
+            await self._access_log.written()
+
+    @property
+    def sent(self) -> int:
+        """Octets of bodies that went out so far, of answers under way too."""
+        return self._sent + self.crowd.sending
+
     def log(self, request: HTTPRequest) -> None:
         """One answer is over."""
+        self._sent += request.sentLength
         if self._access_log is not None and isinstance(request, RangeRequest):
             self._access_log.write(_record(request, self.now()))
 
@@ -162,7 +176,7 @@ def build_site(
     clock: IReactorTime,
     in_thread: InThread,
     now: Callable[[], float] = time.time,
-    limits: Limits | None = None,
+    limits: Limits = Limits(),
     access_log: AccessLog | None = None,
 ) -> RangeSite:
     """
@@ -171,9 +185,8 @@ def build_site(
     :param clock: the reactor, or what stands for its time.
     :param in_thread: where files are opened and read.
     :param now: seconds since the epoch.
-    :param limits: what peers may take; None: `default_limits`.
+    :param limits: what peers may take.
     :raises ValueError: two mounts have the same path.
     """
-    limits = limits or default_limits()
     surroundings = Surroundings(clock, in_thread, now, patience=limits.stall_timeout)
     return RangeSite(MountsResource(mounts, surroundings), clock, limits, access_log)

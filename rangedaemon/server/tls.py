@@ -18,7 +18,7 @@ from twisted.internet import tcp
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from rangedaemon.server.lanes import Peer, await_drained, paced
-from rangedaemon.server.pacing import Pace
+from rangedaemon.server.pacing import Paces
 from rangedaemon.storage.reading import read_cached_into, read_exactly
 from rangedaemon.storage.threads import InThread
 
@@ -44,7 +44,7 @@ def is_tls_over_socket(transport: object) -> bool:
 class TlsLane:
     """Encrypts blocks for as long as the socket takes them, a bounded number in each turn."""
 
-    def __init__(self, peer: Peer, in_thread: InThread, pace: Pace | None) -> None:
+    def __init__(self, peer: Peer, in_thread: InThread, pace: Paces | None) -> None:
         self._peer = peer
         self._in_thread = in_thread
         self._pace = pace

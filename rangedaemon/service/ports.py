@@ -7,6 +7,7 @@ failure is raised while twistd still starts, so that it ends with status 1.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -109,7 +110,7 @@ class PromptEndpoint:
         """The address for people."""
         address = self.port.getHost() if self.port is not None else None
         if isinstance(address, UNIXAddress):
-            return f"unix:{address.name!s}"
+            return f"unix:{os.fsdecode(address.name or b'')}"
         return self.url or self.description
 
 

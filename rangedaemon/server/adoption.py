@@ -1,0 +1,106 @@
+"""
+Serving at a socket that another process listens with.
+
+The endpoint's own way to listen stays in use (TLS with its certificates, whatever
+plug-ins wrap around it); only the socket is there already.  Nothing is done to that
+socket but accepting: no bind, no chmod and no unlink of a Unix socket's file.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+
+class _SharedPort(tcp.Port):
+    """Accepts one connection at a time: the others are for whoever else is there."""
+
+    def __init__(self, taken: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
+        name = taken.getsockname()
+        inet = isinstance(name, tuple)
+        super().__init__(
+            name[1] if inet else 0, factory, interface=name[0] if inet else "", reactor=reactor
+        )
+        self.addressFamily = taken.family
+        self.socket = taken
+
+    @property
+    def numberAccepts(self) -> int:  # noqa: N802 - Twisted's name
+        """How many connections to accept in a turn."""
+        return 1
+
+    @numberAccepts.setter
+    def numberAccepts(self, _: int) -> None:  # noqa: N802
+        """Twisted would have it follow the traffic."""
+
+    def startListening(self) -> None:  # noqa: N802
+        """Begin to accept."""
+        self.connected = True
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.startReading()  # type: ignore[no-untyped-call]
+
+
+class _SharedUnixPort(_SharedPort):
+    """The same for a Unix socket."""
+
+    transport = unix.Server
+
+    def _buildAddr(self, address: Any) -> UNIXAddress:  # noqa: N802
+        return UNIXAddress(address)
+
+    def getHost(self) -> UNIXAddress:  # noqa: N802
+        """Where it is."""
+        return UNIXAddress(self.socket.getsockname())
+
+
+class _Adopter:
+    """Stands in for the reactor when an endpoint listens, and gives it the socket."""
+
+    def __init__(self, reactor: Any, taken: socket.socket) -> None:
+        self._reactor = reactor
+        self._taken = taken
+
+    def _adopt(self, factory: IProtocolFactory) -> _SharedPort:
+        kind = _SharedUnixPort if self._taken.family == socket.AF_UNIX else _SharedPort
+        port = kind(self._taken, factory, self._reactor)
+        factory.doStart()
+        port.startListening()
+        return port
+
+    def listenTCP(self, _port: int, factory: IProtocolFactory, **_: Any) -> _SharedPort:  # noqa: N802
+        """As `IReactorTCP.listenTCP`."""
+        return self._adopt(factory)
+
+    def listenSSL(  # noqa: N802
+        self, _port: int, factory: IProtocolFactory, context: Any = None, **named: Any
+    ) -> _SharedPort:
+        """As `IReactorSSL.listenSSL`."""
+        context = named.get("contextFactory", context)
+        return self._adopt(TLSMemoryBIOFactory(context, False, factory))
+
+    def listenUNIX(self, _address: str, factory: IProtocolFactory, **_: Any) -> _SharedPort:  # noqa: N802
+        """As `IReactorUNIX.listenUNIX`."""
+        return self._adopt(factory)
+
+
+def adopt(
+    reactor: Any, description: str, taken: socket.socket, factory: IProtocolFactory
+) -> Deferred[IListeningPort]:
+    """
+    Serve at *taken* what the endpoint *description* stands for, with *factory*.
+
+    The port that comes of it is to be told to `stopReading`, not to stop listening.
+    """
+    adopter = _Adopter(reactor, taken)
+    if description.startswith("systemd:"):
+        # It names a socket by its place in the environment of the one who was given it.
+        description = "tcp:0"
+    listening: Deferred[IListeningPort] = serverFromString(adopter, description).listen(factory)
+    return listening

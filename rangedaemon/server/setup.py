@@ -1,0 +1,69 @@
+"""Everything that a site is made of, as a value that can be handed to another process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from twisted.internet.interfaces import IReactorTime
+
+from rangedaemon.server.accesslog import AccessLog
+from rangedaemon.server.mounts import Mount
+from rangedaemon.server.site import Limits, RangeSite, build_site
+from rangedaemon.storage.threads import InThread
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSetup:
+    """What is served, and what readers may take."""
+
+    mounts: tuple[Mount, ...]
+    limits: Limits = field(default_factory=Limits)
+    access_log: Path | None = None
+    access_format: str = "combined"
+    drain_timeout: float = 10.0
+    """Seconds that answers under way have to end at a stop."""
+
+    def shared_by(self, processes: int) -> SiteSetup:
+        """The share of one of several processes: as much of each limit over all connections."""
+        most = self.limits.connections
+        limits = replace(
+            self.limits, connections=None if most is None else max(1, most // processes)
+        )
+        mounts = tuple(
+            mount
+            if mount.rate_limit_total is None
+            else replace(mount, rate_limit_total=max(1, mount.rate_limit_total // processes))
+            for mount in self.mounts
+        )
+        return replace(self, mounts=mounts, limits=limits)
+
+    def site(self, clock: IReactorTime, in_thread: InThread) -> RangeSite:
+        """
+        The site.
+
+        :raises ValueError: two mounts have the same path.
+        """
+        log = None
+        if self.access_log is not None:
+            log = AccessLog(self.access_log, self.access_format, in_thread)
+        return build_site(
+            self.mounts, clock=clock, in_thread=in_thread, limits=self.limits, access_log=log
+        )
+
+    def to_json(self) -> str:
+        """On one line."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        told: dict[str, Any] = json.loads(text)
+        told["mounts"] = tuple(
+            Mount(**{**mount, "cors": tuple(mount["cors"])}) for mount in told["mounts"]
+        )
+        told["limits"] = Limits(**told["limits"])
+        told["access_log"] = None if told["access_log"] is None else Path(told["access_log"])
+        return cls(**told)

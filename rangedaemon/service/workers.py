@@ -1,0 +1,222 @@
+"""
+The processes that serve the mounts for us: started, counted, replaced, ended.
+
+A worker that dies takes its own connections with it and nobody else's; another takes
+its place, at once where it had lived for a while, with growing delays where workers
+die young.  Its standard input is its lifeline: when this process ends, however it
+does, that ends too, and the worker with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.errors import Fault
+
+_FIRST_SOCKET = 3
+_LONG_LIFE = 10.0
+"""Seconds after which the death of a worker is no sign that the next will die too."""
+_GRACE = 5.0
+"""Seconds beyond its drain that a worker has to end."""
+_MOST_WORDS = 4096
+_LONGEST_LINE = 1 << 20
+
+_log = Logger()
+
+
+def _first_cause(failure: Failure) -> Failure:
+    """What went wrong, out of the box that `gatherResults` puts it in."""
+    failure.trap(FirstError)
+    cause: Failure = failure.value.subFailure
+    return cause
+
+
+class NoWorker(Fault):
+    """A worker ended before it had served."""
+
+    code = "no-worker"
+    title = "A worker could not start"
+
+
+class _Process(ProcessProtocol):
+    """One worker, seen from here."""
+
+    transport: Any
+
+    def __init__(self, told: bytes, ended: Callable[[_Process], None]) -> None:
+        self._told = told
+        self._when_ended = ended
+        self._buffer = b""
+        self.words = b""
+        """The end of what it wrote to standard error."""
+        self.sent = 0
+        self.connections = 0
+        self.began = 0.0
+        self.pid = 0
+        self.reason = ""
+        self.ready: Deferred[None] = Deferred()
+        self.gone: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        """It runs: tell it what to do."""
+        self.pid = self.transport.pid
+        self.transport.write(self._told)
+
+    def outReceived(self, data: bytes) -> None:
+        """It tells something."""
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+        if len(self._buffer) > _LONGEST_LINE:
+            self._buffer = b""
+
+    def errReceived(self, data: bytes) -> None:
+        """Words of a process that is in trouble."""
+        self.words = (self.words + data)[-_MOST_WORDS:]
+
+    def _take(self, facts: dict[str, Any]) -> None:
+        if "log" in facts:
+            level = LogLevel.lookupByName(facts["log"])
+            _log.emit(level, "worker {pid}: {text}", pid=self.pid, text=facts["text"])
+        elif "ready" in facts:
+            if not self.ready.called:
+                self.ready.callback(None)
+        else:
+            self.sent, self.connections = facts["sent"], facts["connections"]
+
+    def signal(self, name: str) -> None:
+        """Send a signal, if there is still somebody to get it."""
+        try:
+            self.transport.signalProcess(name)
+        except ProcessExitedAlready:
+            return
+
+    def processEnded(self, reason: Failure) -> None:  # noqa: N802 - Twisted's interface
+        """It is gone."""
+        self.connections = 0
+        self.reason = reason.getErrorMessage()
+        self._when_ended(self)
+        if not self.ready.called:
+            words = self.words.decode(errors="replace").strip().rpartition("\n")[2]
+            self.ready.errback(NoWorker(words or self.reason))
+        self.gone.callback(None)
+
+
+class Workers(Service):
+    """
+    *count* processes that serve what *setup* says at the sockets of *descriptors*.
+
+    :param endpoints: the descriptions of the sockets, in their order.
+    :param patience: seconds that a worker drains at a stop.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        count: int,
+        setup: str,
+        endpoints: Sequence[str],
+        descriptors: Callable[[], Sequence[int]],
+        patience: float,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._reactor = reactor
+        self._count = count
+        self._told = json.dumps({"setup": setup, "endpoints": list(endpoints)}).encode() + b"\n"
+        self._descriptors = descriptors
+        self._patience = patience
+        self._retry = RetryPolicy(attempts=1, initial_delay=0.2, max_delay=30.0)
+        self._jitter = jitter
+        self._processes: list[_Process] = []
+        self._past = 0
+        self._early_ends = 0
+        self._calls: set[IDelayedCall] = set()
+
+    @property
+    def sent(self) -> int:
+        """Octets of bodies that went out, of all workers that there ever were."""
+        return self._past + sum(process.sent for process in self._processes)
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+        return sum(process.connections for process in self._processes)
+
+    @property
+    def alive(self) -> int:
+        """Workers that run."""
+        return len(self._processes)
+
+    def begin(self) -> Deferred[Any]:
+        """
+        Start them all; fires when all serve.
+
+        Fails with `NoWorker` where one ends instead.
+        """
+        begun = [self._spawn().ready for _ in range(self._count)]
+        return gatherResults(begun, consumeErrors=True).addErrback(_first_cause)
+
+    def stopService(self) -> Deferred[Any]:
+        """Have all finish what they have begun, and end."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        for call in self._calls:
+            call.cancel()
+        self._calls.clear()
+        for process in self._processes:
+            process.signal("TERM")
+        late = self._reactor.callLater(self._patience + _GRACE, self._kill)
+        gone = gatherResults([process.gone for process in self._processes])
+        return gone.addCallback(lambda _: late.cancel() if late.active() else None)
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            process.signal("KILL")
+
+    def _spawn(self) -> _Process:
+        process = _Process(self._told, self._ended)
+        process.began = self._reactor.seconds()
+        # Where our modules are is not always where a new interpreter would look.
+        path = os.pathsep.join(place for place in sys.path if place)
+        sockets = dict(enumerate(self._descriptors(), _FIRST_SOCKET))
+        self._processes.append(process)
+        self._reactor.spawnProcess(
+            process,
+            sys.executable,
+            [sys.executable, "-m", "rangedaemon.worker"],
+            env={**os.environ, "PYTHONPATH": path},
+            childFDs={0: "w", 1: "r", 2: "r", **sockets},
+        )
+        return process
+
+    def _ended(self, process: _Process) -> None:
+        self._processes.remove(process)
+        self._past += process.sent
+        if not self.running:
+            return
+        words = process.words.decode(errors="replace").strip()
+        _log.error("worker {pid} is gone: {why}", pid=process.pid, why=words or process.reason)
+        young = self._reactor.seconds() - process.began < _LONG_LIFE
+        self._early_ends = self._early_ends + 1 if young else 0
+        delay = self._retry.delay(self._early_ends, self._jitter()) if young else 0.0
+        self._later(delay)
+
+    def _later(self, delay: float) -> None:
+        def replace() -> None:
+            self._calls.discard(call)
+            self._spawn().ready.addErrback(lambda _: None)  # its end is logged by itself
+
+        call = self._reactor.callLater(delay, replace)
+        self._calls.add(call)

@@ -1,0 +1,304 @@
+"""Several processes at the same sockets: what readers see when one dies, and at a stop."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+from tests.hostile import content, write_content
+from tests.integration.case import IntegrationCase
+from tests.integration.ports import free_port
+from tests.integration.waiting import until
+
+SIZE = 48 << 20
+SEED = 7
+REQUEST = b"GET /files/f.bin HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+
+def children_of(pid: int) -> set[int]:
+    """The workers of a daemon."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(pid), "-f", "rangedaemon.worker"], capture_output=True, text=True
+    )
+    return {int(line) for line in found.stdout.split()}
+
+
+def holds(pid: int, port: int) -> bool:
+    """Whether the process has the connection whose other end is *port* here."""
+    inodes = {
+        fields[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if int((fields := line.split())[2].rpartition(":")[2], 16) == port
+    }
+    links = (os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink())
+    return any(link == f"socket:[{inode}]" for link in links for inode in inodes)
+
+
+def gone(pid: int) -> bool:
+    """Whether there is no such process any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def receive(peer: socket.socket) -> bytes:
+    """Everything up to the end of a connection, however it comes."""
+    blocks = []
+    try:
+        while block := peer.recv(1 << 20):
+            blocks.append(block)
+    except ConnectionError:
+        pass
+    return b"".join(blocks)
+
+
+class ServedCase(IntegrationCase):
+    """A daemon that serves one folder."""
+
+    workers = 2
+    limits: dict[str, object] = {}
+
+    def setUp(self) -> None:
+        """Start it; the folder holds ``f.bin``."""
+        self.root = self.make_directory()
+        write_content(self.root / "f.bin", SEED, SIZE)
+        self.log = self.root.with_name(f"{self.root.name}.log")
+        self.addCleanup(self.log.unlink, missing_ok=True)
+        server = {
+            "mounts": [{"path": "/files", "root": str(self.root)}],
+            "workers": self.workers,
+            "limits": self.limits,
+            "access_log": {"path": str(self.log)},
+            **self.listening(),
+        }
+        self.daemon = self.make_daemon({"server": server}).start()
+        self.pids = children_of(self.daemon.pid)
+        self.addCleanup(self.end_strays)
+
+    def listening(self) -> dict[str, object]:
+        """Where, if not at the usual port."""
+        return {}
+
+    def end_strays(self) -> None:
+        """No worker outlives its test."""
+        for pid in self.pids:
+            if not gone(pid):
+                os.kill(pid, signal.SIGKILL)
+
+    def replaced(self, victim: int) -> None:
+        """Kill a worker and wait until another is there."""
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(children_of(self.daemon.pid) - {victim}) == 2, "there are two again")
+        self.pids |= children_of(self.daemon.pid)
+
+    def begin(self) -> socket.socket:
+        """A connection with a transfer under way that nobody reads yet."""
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        peer.settimeout(20)
+        peer.connect(("127.0.0.1", self.daemon.file_port))
+        self.addCleanup(peer.close)
+        peer.sendall(REQUEST)
+        self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+        return peer
+
+    def holder(self, peer: socket.socket) -> int:
+        """Which worker serves it."""
+        port = peer.getsockname()[1]
+        return until(
+            lambda: next((pid for pid in self.pids if holds(pid, port)), None), "a worker has it"
+        )
+
+    def get(self, path: str = "/files/f.bin") -> bytes:
+        """The file by a new connection."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.file_port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+    def assert_whole(self, octets: bytes) -> None:
+        """An answer has the whole file."""
+        self.assertTrue(octets.endswith(content(SEED, 0, SIZE)))
+
+    def all_gone(self) -> None:
+        """No worker is left."""
+        until(lambda: all(map(gone, self.pids)), "all workers have ended")
+
+
+class WorkersTests(ServedCase):
+    """Two workers at one TCP port."""
+
+    def test_death_beside(self) -> None:
+        """A worker dies: the transfer of the other one goes on, and another takes its place."""
+        self.assertEqual(len(self.pids), 2)
+        peer = self.begin()
+        (victim,) = self.pids - {self.holder(peer)}
+        os.kill(victim, signal.SIGKILL)
+        self.assert_whole(receive(peer))
+        until(lambda: len(children_of(self.daemon.pid) - {victim}) == 2, "there are two again")
+        self.assertIn(f"worker {victim} is gone", self.daemon.log)
+        self.pids |= children_of(self.daemon.pid)
+
+    def test_death_under(self) -> None:
+        """The worker of a transfer dies: that ends short, and the next request is answered."""
+        peer = self.begin()
+        victim = self.holder(peer)
+        os.kill(victim, signal.SIGKILL)
+        self.assertLess(len(receive(peer)), SIZE)
+        self.assert_whole(self.get())
+        until(lambda: len(children_of(self.daemon.pid) - {victim}) == 2, "there are two again")
+        self.pids |= children_of(self.daemon.pid)
+        self.assert_whole(self.get())
+
+    def test_daemon_killed(self) -> None:
+        """SIGKILL of the daemon ends its workers too, in the middle of a transfer."""
+        peer = self.begin()
+        self.daemon.kill()
+        self.all_gone()
+        self.assertLess(len(receive(peer)), SIZE)
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", self.daemon.file_port))
+
+    def test_counts(self) -> None:
+        """Octets that workers sent are in the daemon's metrics, also those of a dead one."""
+        peer = self.begin()
+        victim = self.holder(peer)
+        self.assert_whole(receive(peer))
+        self.assert_whole(self.get())
+
+        def sent() -> bool:
+            found = re.search(r"^rangedaemon_sent_bytes_total (.+)$", self.metrics(), re.MULTILINE)
+            return found is not None and float(found[1]) == 2 * SIZE
+
+        until(sent, "all octets are counted")
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: "rangedaemon_workers 2.0" in self.metrics(), "another has come")
+        self.assertTrue(sent())
+        self.pids |= children_of(self.daemon.pid)
+
+    def test_access_log(self) -> None:
+        """Both write whole lines into one log."""
+        for _ in range(20):
+            self.get("/files/none")
+        until(lambda: self.log.exists() and self.log.read_text().count("\n") == 20, "the lines")
+        for line in self.log.read_text().splitlines():
+            self.assertIn('"GET /files/none HTTP/1.1" 404 ', line)
+
+    def metrics(self) -> str:
+        """The page for Prometheus."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=20)
+        self.addCleanup(connection.close)
+        token = (self.daemon.directory / "state" / "control.token").read_text().strip()
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        return connection.getresponse().read().decode()
+
+
+class DrainTests(ServedCase):
+    """A stop while a reader is served, by workers."""
+
+    def test_finishes(self) -> None:
+        """What was begun is finished; new readers are refused meanwhile; then all end well."""
+        peer = self.begin()
+        process = self.daemon._process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+
+        def refused() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", self.daemon.file_port)).close()
+            except ConnectionError:
+                return True
+            return False
+
+        until(refused, "nobody listens any more")
+        self.assert_whole(receive(peer))
+        self.assertEqual(self.daemon.wait_ended(), -signal.SIGTERM)
+        self.all_gone()
+
+
+class DrainInProcessTests(DrainTests):
+    """The same by the daemon itself."""
+
+    workers = 0
+
+
+class ImpatientTests(ServedCase):
+    """A stop while a reader takes nothing, by workers."""
+
+    limits = {"drain_timeout": 0.5}
+
+    def test_cut(self) -> None:
+        """After its time the answer is cut short, and the daemon ends well."""
+        peer = self.begin()
+        began = time.monotonic()
+        self.assertEqual(self.daemon.terminate(), -signal.SIGTERM)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(len(receive(peer)), SIZE)
+        self.all_gone()
+
+
+class ImpatientInProcessTests(ImpatientTests):
+    """The same by the daemon itself."""
+
+    workers = 0
+
+
+class OtherSocketsTests(ServedCase):
+    """Workers at a Unix socket and behind TLS."""
+
+    def listening(self) -> dict[str, object]:
+        place = self.make_directory()
+        self.unix = place / "files.sock"
+        self.pem = place / "tls.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+             "-keyout", str(self.pem), "-out", str(place / "cert.pem"), "-days", "2"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        self.pem.write_text(self.pem.read_text() + (place / "cert.pem").read_text())
+        self.tls_port = free_port()
+        return {
+            "listen": [
+                f"unix:{self.unix}:mode=600",
+                f"ssl:{self.tls_port}:interface=127.0.0.1:privateKey={self.pem}:certKey={self.pem}",
+            ]
+        }
+
+    def test_unix(self) -> None:
+        """The socket keeps its mode; a worker's death does not take its file away."""
+        for _ in range(2):
+            self.assertEqual(self.unix.stat().st_mode & 0o777, 0o600)
+            self.assert_whole(self.over(self.connected_unix()))
+            self.replaced(children_of(self.daemon.pid).pop())
+        self.daemon.terminate()
+        self.assertFalse(self.unix.exists())
+
+    def test_tls(self) -> None:
+        """Each worker speaks TLS with the certificate of the endpoint."""
+        context = ssl.create_default_context(cafile=str(self.pem))
+        context.check_hostname = False
+        for _ in range(4):
+            plain = socket.create_connection(("127.0.0.1", self.tls_port), timeout=20)
+            with context.wrap_socket(plain) as peer:
+                self.assert_whole(self.over(peer))
+
+    def connected_unix(self) -> socket.socket:
+        """A connection to the Unix socket."""
+        peer = socket.socket(socket.AF_UNIX)
+        peer.settimeout(20)
+        peer.connect(str(self.unix))
+        self.addCleanup(peer.close)
+        return peer
+
+    def over(self, peer: socket.socket) -> bytes:
+        """The whole answer over a connection."""
+        peer.sendall(REQUEST)
+        return receive(peer)
