@@ -53,12 +53,15 @@ class Intake(Protocol):
         digest: str | None = None,
         share: int = 1,
         framed: bool = False,
+        vouched: bool = False,
     ) -> None:
         """
         :param promised: octets that the answer's head promises; None: it does not say.
         :param digest: what the head promises of the body's octets.
         :param share: how many segments divide the memory for octets that wait.
         :param framed: whether Content-Length alone frames the body.
+        :param vouched: whether a digest will tell if a body that ended with its
+            connection is whole.
         """
         self.claim = claim
         self.url = url
@@ -76,6 +79,7 @@ class Intake(Protocol):
         self._full = False
         self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
         self._measured = 0
+        self._ends = (ResponseDone, PotentialDataLoss) if vouched else (ResponseDone,)
         self._divertible = framed and digest is None
         self._diverter: Diverter | None = None
         self._in_pipe: Piped | None = None
@@ -187,7 +191,7 @@ class Intake(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The body has ended, rightly or not."""
-        if self._plan.length is None and isinstance(reason.value, ResponseDone):
+        if self._plan.length is None and isinstance(reason.value, self._ends):
             self._plan.end_at(self.claim.position)
         if self.claim.left == 0:
             self._succeed()

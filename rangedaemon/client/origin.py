@@ -25,7 +25,13 @@ from twisted.internet.error import (
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed, ResponseNeverReceived
+from twisted.web.client import (  # type: ignore[attr-defined]
+    RequestNotSent,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
@@ -101,7 +107,7 @@ class Origin:
         :param counters: where answers are counted.
         """
         self._counters = counters or Counters()
-        self._client = HTTPClient(agent)
+        self._agent = agent
         self._clock = clock
         self._head_timeout = head_timeout
 
@@ -112,8 +118,9 @@ class Origin:
         """
         url = request.url
         seen = {url}
+        client = HTTPClient(self._agent)  # of its own: cookies of one job are no other's
         for _ in range(MOST_REDIRECTS + 1):
-            response = await self._ask(url, request)
+            response = await self._ask(client, url, request)
             self._counters.answers[response.code] += 1
             if response.code not in REDIRECTS:
                 return Reply(_answer(response, url), response)
@@ -124,9 +131,9 @@ class Origin:
             seen.add(url)
         raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", url=request.url)
 
-    async def _ask(self, url: str, request: Request) -> IResponse:
+    async def _ask(self, client: HTTPClient, url: str, request: Request) -> IResponse:
         try:
-            asked: Deferred[Any] = self._client.request(
+            asked: Deferred[Any] = client.request(
                 "GET",
                 url,
                 headers=_headers(url, request),
@@ -200,11 +207,13 @@ def fault_of(error: BaseException, url: str) -> OriginFault:
         return TimedOut(str(error) or "connecting took too long", url=url)
     if isinstance(error, ResponseFailed | ResponseNeverReceived):
         return _fault_of_reasons(error, url)
+    if isinstance(error, RequestNotSent | RequestTransmissionFailed):
+        return Unreachable("the request could not be sent", url=url)
     if isinstance(error, DNSLookupError):
         return Unreachable("no such host (name lookup failed)", url=url)
     if isinstance(error, ConnectError | ConnectionClosed | ConnectingCancelledError | OSError):
         return Unreachable(str(error) or type(error).__name__, url=url)
-    if isinstance(error, ValueError | KeyError | UnicodeError):
+    if isinstance(error, ValueError | KeyError | UnicodeError | SchemeNotSupported):
         return BadResponse(f"no usable answer: {error}", url=url)
     raise error
 

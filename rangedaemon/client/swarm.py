@@ -9,7 +9,7 @@ of the last one it is the attempt's.  Mirrors join once octets of theirs were pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -64,6 +64,7 @@ class Swarm:
         most: int,
         segmented: bool,
         vouched: bool,
+        checked: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """
         :param sources: the first is the one that answered; the others are its mirrors.
@@ -71,6 +72,8 @@ class Swarm:
         :param most: connections at the most; may change while it runs.
         :param segmented: whether further ranges may be asked for.
         :param vouched: a digest will prove the whole, so *cannot tell* may pass.
+        :param checked: returns when every piece that came was checked (`lose` is called
+            for bad ones); None: nobody checks.
         """
         self.most = most
         self.segmented = segmented
@@ -84,6 +87,8 @@ class Swarm:
         self._vouched = vouched
         self._allowed = 1
         self._workers: set[Deferred[None]] = set()
+        self._checked = checked
+        self._check: Deferred[None] | None = None
         self._proof: Deferred[None] | None = None
         self._blame = Blame()
         self._failures = 0
@@ -191,7 +196,7 @@ class Swarm:
         if self._closed:
             return
         if self._plan.done and not self._sink.held:
-            self._close(None)
+            self._conclude()
         elif outcome is not None:
             self._close(outcome)
         elif not self._workers:
@@ -202,6 +207,23 @@ class Swarm:
         if not self._workers:
             self._close(Failure(self._last_fault or Unjoinable("one stream at a time")))
 
+    def _conclude(self) -> None:
+        """Every octet has come; pieces that are still to be checked may prove bad."""
+        if self._checked is None:
+            self._close(None)
+        elif self._check is None:
+            self._check = ensureDeferred(self._until_checked(self._checked))
+            self._check.addErrback(lambda failure: self._close(failure))
+
+    async def _until_checked(self, checked: Callable[[], Awaitable[None]]) -> None:
+        await self._sink.drain()
+        await checked()
+        self._check = None
+        if self._plan.done:
+            self._close(None)
+        elif not self._workers:
+            self._go_on_or_end()
+
     def _close(self, outcome: Failure | None) -> None:
         """End the swarm: whoever is still at work is called off."""
         if not self._closed:
@@ -211,7 +233,7 @@ class Swarm:
 
     def _call_off(self) -> None:
         self._closed = True
-        for worker in [*self._workers, *filter(None, [self._proof])]:
+        for worker in [*self._workers, *filter(None, [self._proof, self._check])]:
             worker.cancel()
 
     @staticmethod
@@ -327,6 +349,7 @@ class Swarm:
             promised=None if piece is None else len(piece),
             digest=promised_content(reply.answer),
             share=self.most,
+            vouched=self._vouched,
             framed=reply.answer.content_length is not None,
         )
         self.intakes.add(intake)

@@ -11,17 +11,17 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
+
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.sink import Sink
-from rangedaemon.core.intervals import EMPTY, IntervalSet
+from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
-from rangedaemon.errors import Fault, StateForbids
+from rangedaemon.errors import Fault, PartFileLost, StateForbids
 from rangedaemon.storage.extentlog import log_path, remove_log
 from rangedaemon.storage.ledger import LedgeredFile, Recovered
 from rangedaemon.storage.partfile import discard, part_path, publish
 
-HASH_STEP = 16 * 1024 * 1024
-"""Octets hashed in one go in a thread; between two the job may be stopped."""
 HASH_BLOCK = 1024 * 1024
 OLD_SUFFIX = ".old"
 
@@ -35,6 +35,7 @@ class Workfile:
         self._file = file
         self._in_thread = habits.in_thread
         self._kept = False
+        self._published = False
 
     @classmethod
     async def create(cls, habits: Habits, record: JobRecord, name: str) -> Workfile:
@@ -59,10 +60,29 @@ class Workfile:
         :raises PartFileLost: it is gone, or somebody else's.
         """
         final = final_path(record)
-        file = await habits.in_thread(
-            LedgeredFile.reopen, habits.state_dir, record.id, record.changes, final
-        )
+        where = (habits.state_dir, record.id, record.changes, final)
+        try:
+            file = await habits.in_thread(LedgeredFile.reopen, *where)
+        except PartFileLost:
+            return await cls._reopen_published(habits, record)
         return cls(file, final, habits)
+
+    @classmethod
+    async def _reopen_published(cls, habits: Habits, record: JobRecord) -> Workfile:
+        """The finished file, where a kill came between its publication and the journal.
+
+        That it is ours, and whole, is what its own log of extents says.
+        """
+        final, size = final_path(record), record.size
+        where = (habits.state_dir, record.id, record.changes, final)
+        file = await habits.in_thread(LedgeredFile.reopen_published, *where)
+        found = await habits.in_thread(file.recover, EMPTY)
+        if size is None or found.covered != IntervalSet([ByteRange(0, size)]):
+            await habits.in_thread(file.close)
+            raise PartFileLost(f"{part_path(final)} is gone")
+        published = cls(file, final, habits)
+        published._published = True
+        return published
 
     async def recover(self, claimed: IntervalSet) -> Recovered:
         """What it holds by the testimony of its own octets."""
@@ -98,18 +118,13 @@ class Workfile:
 
     async def truncate(self, length: int = 0) -> None:
         """Cut to *length* octets, unless it was kept as it is."""
-        if self._kept:
+        if self._kept or self._published:
             return
         await self._in_thread(self._file.part.truncate, length)
 
-    async def digest(self, algorithm: str, length: int, go_on: Callable[[], bool]) -> str | None:
-        """The hex digest of the first *length* octets, None where *go_on* said no."""
-        state = hashlib.new(algorithm, usedforsecurity=False)
-        for start in range(0, length, HASH_STEP):
-            if not go_on():
-                return None
-            await self._in_thread(self._hash, state, start, min(length, start + HASH_STEP))
-        return state.hexdigest()
+    def hash_into(self, state: hashlib._Hash, start: int, stop: int) -> Deferred[None]:
+        """Feed *state* the octets ``[start, stop)``."""
+        return self._in_thread(self._hash, state, start, stop)
 
     def _hash(self, state: hashlib._Hash, start: int, stop: int) -> None:
         for offset in range(start, stop, HASH_BLOCK):
@@ -118,6 +133,8 @@ class Workfile:
     async def publish(self, on_conflict: OnConflict) -> Path:
         """Sync it and give it its final name; which name that is."""
         part = self._file.part
+        if self._published:
+            return self.final
         await self._in_thread(part.sync)
         self.final = await self._in_thread(publish, part.path, self.final, on_conflict)
         return self.final

@@ -72,6 +72,16 @@ class LedgeredFile:
         return cls._with_log(PartFile.reopen(part_path(final)), state_dir, job_id, generation)
 
     @classmethod
+    def reopen_published(
+        cls, state_dir: Path, job_id: str, generation: int, final: Path
+    ) -> LedgeredFile:
+        """What a kill between the publication and the journal left under the final name.
+
+        :raises PartFileLost: nothing is there.
+        """
+        return cls._with_log(PartFile.reopen(final), state_dir, job_id, generation)
+
+    @classmethod
     def _with_log(
         cls, part: PartFile, state_dir: Path, job_id: str, generation: int
     ) -> LedgeredFile:

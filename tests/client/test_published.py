@@ -1,0 +1,53 @@
+"""A kill between the publication of a file and the journal's word of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.storage.extentlog import log_path
+from tests.client.scripted import File
+from tests.client.world import World
+
+CONTENT = os.urandom(300_000)
+
+
+class PublishedTests(SynchronousTestCase):
+    """The finished file is there, the journal says that its job still runs."""
+
+    def setUp(self) -> None:
+        """A job that ended well, put back to the moment before its last transaction."""
+        self.world = World(self)
+        self.world.origin.script = File(CONTENT)
+        before: list[tuple[JobRecord, bytes]] = []
+
+        def last_moment(record: JobRecord) -> None:
+            if record.state is JobState.COMPLETE:
+                log = log_path(self.world.habits.state_dir, record.id)
+                before.append((self.world.store.records[record.id], log.read_bytes()))
+
+        self.world.store.before_save = last_moment
+        self.world.run()
+        self.assertEqual(self.world.octets(), CONTENT)
+        [(record, log)] = before
+        log_path(self.world.habits.state_dir, record.id).write_bytes(log)
+        self.left = replace(record, state=JobState.QUEUED)
+        self.asked = len(self.world.origin.ranges)
+
+    def test_finished_without_a_request(self) -> None:
+        """The file is proved by its log: nothing is fetched again, no second copy is made."""
+        done = self.world.run(self.left)
+        self.assertIs(done.state, JobState.COMPLETE)
+        self.assertEqual(len(self.world.origin.ranges), self.asked)
+        self.assertEqual(self.world.names(), ["file.bin"])
+
+    def test_somebody_elses_file(self) -> None:
+        """Other octets under the final name are not taken for ours, and stay."""
+        (self.world.directory / "file.bin").write_bytes(b"x" * len(CONTENT))
+        done = self.world.run(self.left)
+        self.assertIs(done.state, JobState.COMPLETE)
+        self.assertEqual(self.world.octets(), b"x" * len(CONTENT))
+        self.assertEqual(self.world.octets(done.filename or ""), CONTENT)
