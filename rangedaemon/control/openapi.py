@@ -82,7 +82,7 @@ def _body_schema(row: Route) -> dict[str, Any]:
 
 
 def _responses(row: Route) -> dict[str, Any]:
-    statuses = {400, 401, 403, 500, *row.refusals}
+    statuses = {400, 401, 403, 429, 500, *row.refusals}
     if row.method in ("POST", "PATCH", "DELETE", "PUT"):
         statuses |= {413, 415}
     refusals = {str(status): _refusal(status) for status in sorted(statuses)}
