@@ -23,6 +23,8 @@ export class Live extends EventTarget {
     super();
     this.poll = poll;
     document.addEventListener("visibilitychange", () => this.#visibility());
+    addEventListener("pagehide", () => this.#sleep());
+    addEventListener("pageshow", () => this.#wake());
   }
 
   start() {
@@ -43,20 +45,26 @@ export class Live extends EventTarget {
     this.stop();
     this.#lastId = null;
     this.#failures = 0;
+    this.asleep = false;
   }
 
   #visibility() {
     clearTimeout(this.#hide);
     if (document.hidden && this.#run) this.#hide = setTimeout(() => this.#sleep(), HIDDEN_FOR);
-    else if (!document.hidden && this.asleep) {
-      this.asleep = false;
-      this.start();
-    }
+    else if (!document.hidden) this.#wake();
   }
 
+  /** A page that is kept for going back must hold no connection: a browser has six per server. */
   #sleep() {
+    if (!this.#run) return;
     this.asleep = true;
     this.stop();
+  }
+
+  #wake() {
+    if (!this.asleep) return;
+    this.asleep = false;
+    this.start();
   }
 
   async #follow(signal) {
