@@ -43,8 +43,3 @@ class Blame:
                 if source not in culprits:
                     culprits.append(source)
         return culprits
-
-
-def better(source: Source, sources: list[Source]) -> bool:
-    """Whether one of *sources* delivered fewer bad octets than *source*."""
-    return any(other.bad < source.bad for other in sources)

@@ -17,15 +17,18 @@ from rangedaemon.client.books import Books
 from rangedaemon.client.chores import beside
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.opening import Opening
+from rangedaemon.client.proofs import Proofs
+from rangedaemon.client.sink import Sink
 from rangedaemon.client.source import Source
 from rangedaemon.client.swarm import Swarm
 from rangedaemon.client.throttle import Throttle
+from rangedaemon.client.verifying import Proof, promise_of, verify
 from rangedaemon.client.workfile import Workfile
-from rangedaemon.core.intervals import EMPTY, IntervalSet
+from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.plan import Plan
 from rangedaemon.core.rates import RateMeter
-from rangedaemon.errors import Fault, StorageFault
+from rangedaemon.errors import Fault, StorageFault, Unjoinable
 
 TICK_SECONDS = 0.5
 
@@ -47,6 +50,7 @@ class Fetching:
         self._throttle = Throttle(self._clock, books.record.spec.rate_limit, habits.shared)
         self._meter = RateMeter()
         self._swarm: Swarm | None = None
+        self._proofs: Proofs | None = None
         self._counted = 0
 
     # -- how it goes --------------------------------------------------------------
@@ -88,6 +92,7 @@ class Fetching:
         file = self._file
         sink = file.begin(record.covered, self._disk_failed)
         self._counted = record.covered.total
+        proofs = self._watch(sink, opening.identity.length)
         if opening.reply is None:
             return
         plan = Plan(opening.identity.length, record.covered, smallest=self._habits.min_segment_size)
@@ -103,6 +108,7 @@ class Fetching:
             most=max(1, record.spec.segments) if opening.segmented else 1,
             segmented=opening.segmented,
             vouched=record.vouched,
+            checked=None if record.spec.pieces is None else proofs.settled,
         )
         try:
             await beside(
@@ -117,7 +123,53 @@ class Fetching:
         if opening.identity.length is None:
             await self._books.save(remembered=replace(opening.identity, length=plan.length))
 
+    # -- what proves them -------------------------------------------------------------
+
+    def _watch(self, sink: Sink, length: int | None) -> Proofs:
+        """Check what *sink* holds and gets, as far as something was promised of it."""
+        if self._proofs is None:
+            self._proofs = Proofs(self._file.hash_into)
+        record = self._books.record
+        promise = promise_of(record)
+        algorithm = promise[1].partition("=")[0] if promise is not None else None
+        self._proofs.expect(length, record.spec.pieces, algorithm)
+        self._proofs.watch(sink, self._bad_piece, self._disk_failed)
+        return self._proofs
+
+    def _bad_piece(self, piece: ByteRange, again: bool) -> None:
+        self._log.warn("octets {piece} are not those of their piece", piece=piece)
+        if self._swarm is not None:
+            self._swarm.lose(piece, surely=again)
+
+    async def check(self) -> None:
+        """Check the pieces of a file of which every octet is there.
+
+        :raises Unjoinable: some of them are bad; they count no longer.
+        """
+        record = self._books.record
+        sink = self._file.begin(record.covered, lambda _fault: None)
+        await self._watch(sink, record.size).settled()
+        if sink.written != record.covered:
+            raise Unjoinable("pieces of the part file are not what was promised")
+
+    async def verify(self, go_on: Callable[[], bool]) -> Proof | None:
+        """By what the whole file is verified; None where *go_on* said no.
+
+        :raises ChecksumMismatch: it is not what was promised.
+        """
+        record, proofs = self._books.record, self._proofs
+        length = record.size
+        if length is None or proofs is None:
+            raise StorageFault("the length is still not known")
+
+        async def digest(algorithm: str) -> str | None:
+            return await proofs.digest(algorithm, length, go_on)
+
+        return await verify(record, length, digest, pieces=proofs.pieces)
+
     async def _tick(self) -> None:
+        if self._proofs is not None:
+            self._proofs.advance()
         if self._swarm is not None:
             self._swarm.tick(TICK_SECONDS)
         self._count()
@@ -181,6 +233,9 @@ class Fetching:
     async def let_go(self, *, empty: bool = False, forget: bool = False) -> None:
         """Close the file; with *empty* cut it first, with *forget* its log goes."""
         file, self.file = self.file, None
+        proofs, self._proofs = self._proofs, None
+        if proofs is not None:
+            await proofs.stop()
         if file is not None:
             if empty:
                 await file.truncate()

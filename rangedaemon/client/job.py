@@ -32,7 +32,6 @@ from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
 from rangedaemon.client.redirects import fields_for
 from rangedaemon.client.source import Source
-from rangedaemon.client.verifying import verify
 from rangedaemon.client.workfile import Workfile, final_path
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import (
@@ -215,8 +214,8 @@ class Job:
             await self._books.save(spec=spec)
         await self._take_up()
         if self._is_whole():
-            self._file.begin(self.record.covered, lambda _fault: None)
             await self._books.move(Trigger.ANSWERED)
+            await self._cancellable(self._fetching.check())
         else:
             opening = await self._first_answer()
             await self._settle_file(opening)
@@ -338,7 +337,7 @@ class Job:
         if length is None:
             raise StorageFault("the length is still not known")
         try:
-            proof = await verify(self.record, length, self._digest, pieces=False)
+            proof = await self._fetching.verify(lambda: self._stop_by is None)
         except ChecksumMismatch as fault:
             spec = self.record.spec  # another list may have another sum by the next time
             await self._start_over(fault, spec=replace(spec, checksum=spec.sums or spec.checksum))
@@ -357,11 +356,6 @@ class Job:
             retry_at=None,
         )
         await self._fetching.let_go(forget=True)
-
-    async def _digest(self, algorithm: str) -> str | None:
-        return await self._file.digest(
-            algorithm, self.record.size or 0, lambda: self._stop_by is None
-        )
 
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""

@@ -9,13 +9,13 @@ those of an answer that promises a digest of its body only when that has been ju
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from rangedaemon.client.diversion import Piped
+from rangedaemon.client.hashes import HashState, new_hash
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.storage.threads import InThread
@@ -48,8 +48,8 @@ class Sink:
         self.written = covered
         self.held = 0
         """How many writers wait for the judgement of their octets."""
-        self.on_wrote: Callable[[ByteRange], None] = lambda _piece: None
-        """Called with octets that count now."""
+        self.on_touched: Callable[[ByteRange], None] = lambda _piece: None
+        """Called with octets that count now, or do not count any more."""
         self._again = 0
         self._store = store
         self._in_thread = in_thread
@@ -89,11 +89,11 @@ class Sink:
         """
         return SegmentWriter(self, offset, on_drained, promised)
 
-    def write(self, offset: int, blocks: list[bytes], state: hashlib._Hash | None) -> Deferred[int]:
+    def write(self, offset: int, blocks: list[bytes], state: HashState | None) -> Deferred[int]:
         """Start a write that *state* takes notice of; used by the writers."""
         return self._in_thread(self._write, offset, blocks, state)
 
-    def _write(self, offset: int, blocks: list[bytes], state: hashlib._Hash | None) -> int:
+    def _write(self, offset: int, blocks: list[bytes], state: HashState | None) -> int:
         if state is not None:
             for block in blocks:
                 state.update(block)
@@ -110,13 +110,14 @@ class Sink:
         for waiting in [w for w in self._awaited if piece.start <= w[0] < piece.stop]:
             self._awaited.remove(waiting)
             waiting[1].callback(None)
-        self.on_wrote(piece)
+        self.on_touched(piece)
 
     def lose(self, bad: Iterable[ByteRange]) -> None:
         """Octets that were received are not what they should be: they must come again."""
         for piece in bad:
             self._again += len(piece)
             self.written = self.written.remove(piece)
+            self.on_touched(piece)
 
     def take_again(self) -> int:
         """Octets that were there already or were bad, since the last call."""
@@ -174,7 +175,7 @@ class SegmentWriter:
         self._idle: Deferred[None] | None = None
         self._held_from = offset
         algorithm, _, self._wanted = (promised or "").partition("=")
-        self._state = hashlib.new(algorithm.replace("-", "")) if promised is not None else None
+        self._state = new_hash(algorithm) if promised is not None else None
         sink.held += promised is not None
         self.pending = 0
         """Octets in memory, taken and not yet written (those in pipes bound themselves)."""

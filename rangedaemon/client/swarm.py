@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from rangedaemon.client.blame import MOST_BAD, Blame, better
+from rangedaemon.client.blame import MOST_BAD, Blame
 from rangedaemon.client.intake import Intake
 from rangedaemon.client.origin import Reply
 from rangedaemon.client.overlap import Read, mirror_identity
@@ -89,6 +89,7 @@ class Swarm:
         self._workers: set[Deferred[None]] = set()
         self._checked = checked
         self._check: Deferred[None] | None = None
+        self._checking = False
         self._proof: Deferred[None] | None = None
         self._blame = Blame()
         self._failures = 0
@@ -179,7 +180,18 @@ class Swarm:
     def _pick(self) -> Source | None:
         """The source of the best name that is least busy and whose host has room."""
         free = [s for s in self._good() if self._around.hosts.free(s.url)]
-        return min(free, key=lambda s: (s.bad, s.busy), default=None)
+        best = min(free, key=lambda s: (s.bad, s.busy), default=None)
+        return None if best is not None and self._shunned(best) else best
+
+    def _shunned(self, source: Source) -> bool:
+        """Whether *source* gave bad octets and another did not, or may prove to be better."""
+        others = [*self._good(), *self._unproved()]
+        return any(other.bad < source.bad for other in others)
+
+    def _unproved(self) -> list[Source]:
+        """The mirrors that may still join."""
+        sources = self._sources if self.segmented else []
+        return [s for s in sources if s.identity is None and s.aside is None]
 
     def _good(self) -> list[Source]:
         return [s for s in self._sources if s.identity is not None and s.aside is None]
@@ -204,21 +216,22 @@ class Swarm:
 
     def _go_on_or_end(self) -> None:
         self.adjust()
-        if not self._workers:
+        if not self._workers and self._proof is None:
             self._close(Failure(self._last_fault or Unjoinable("one stream at a time")))
 
     def _conclude(self) -> None:
         """Every octet has come; pieces that are still to be checked may prove bad."""
         if self._checked is None:
             self._close(None)
-        elif self._check is None:
+        elif not self._checking:
+            self._checking = True
             self._check = ensureDeferred(self._until_checked(self._checked))
-            self._check.addErrback(lambda failure: self._close(failure))
+            self._check.addErrback(self._close)
 
     async def _until_checked(self, checked: Callable[[], Awaitable[None]]) -> None:
         await self._sink.drain()
         await checked()
-        self._check = None
+        self._checking = False
         if self._plan.done:
             self._close(None)
         elif not self._workers:
@@ -250,7 +263,7 @@ class Swarm:
                 first = None
                 crowded = self._around.hosts.crowded(source.url)
                 keeps_on = self.segmented and not crowded and source.aside is None
-                keeps_on = keeps_on and not better(source, self._good())
+                keeps_on = keeps_on and not (self._closed or self._shunned(source))
                 claim = self._take() if keeps_on and self._has_room() else None
         finally:
             source.busy -= 1
@@ -381,6 +394,7 @@ class Swarm:
             self._log.warn("{url} gave bad octets: {bad}", url=source.url, bad=bad)
             if source.bad >= MOST_BAD:
                 self._put_aside(source, BadResponse("gave bad octets again", url=source.url))
+        self._consider_mirrors()
         self.adjust()
 
     def _settle_rival(self, claim: Claim) -> None:
@@ -392,16 +406,22 @@ class Swarm:
 
     def _consider_mirrors(self) -> None:
         """Prove the next mirror, one at a time, once there is something to compare with."""
-        new = [s for s in self._sources if s.identity is None and s.aside is None]
-        enough = self._vouched or self._sink.written.total >= PROOF_OCTETS
-        if new and enough and self.segmented and self._proof is None and not self._closed:
-            self._proof = ensureDeferred(self._prove(new[0]))
-            self._proof.addBoth(self._proved)
+        new = self._unproved()
+        needed = any(source.bad for source in self._sources)
+        enough = self._vouched or needed or self._sink.written.total >= PROOF_OCTETS
+        if new and enough and self._proof is None and not self._closed:
+            self._proof = proof = ensureDeferred(self._prove(new[0]))
+            proof.addBoth(self._proved)
 
     def _proved(self, _outcome: Failure | None) -> None:
         self._proof = None
-        if not self._closed:
+        if self._closed:
+            return
+        self._consider_mirrors()
+        if self._workers or self._plan.done:
             self.adjust()
+        else:
+            self._go_on_or_end()
 
     async def _prove(self, source: Source) -> None:
         length = self._plan.length

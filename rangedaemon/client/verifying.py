@@ -13,17 +13,8 @@ from dataclasses import dataclass
 from rangedaemon.core.jobs import JobRecord, Verified
 from rangedaemon.errors import ChecksumMismatch
 
-HASHLIB_NAMES = {
-    "sha-256": "sha256",
-    "sha-512": "sha512",
-    "sha-1": "sha1",
-    "sha": "sha1",
-    "md5": "md5",
-    "blake2b": "blake2b",
-}
-
 Digest = Callable[[str], Awaitable[str | None]]
-"""The hex digest of the whole part file by a name of hashlib's; None: it was stopped."""
+"""The hex digest of the whole part file by an algorithm; None: it was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ async def verify(record: JobRecord, length: int, digest: Digest, *, pieces: bool
         return Proof(Verified.PIECES if pieces else Verified.LENGTH)
     by, promised = promise
     algorithm, _, wanted = promised.partition("=")
-    got = await digest(HASHLIB_NAMES[algorithm])
+    got = await digest(algorithm)
     if got is None:
         return None
     if got != wanted.lower():

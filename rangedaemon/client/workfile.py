@@ -7,13 +7,13 @@ that were written *before* the sync began may be claimed in the journal.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
 
 from rangedaemon.client.habits import Habits
+from rangedaemon.client.hashes import HashState
 from rangedaemon.client.sink import Sink
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
@@ -122,11 +122,11 @@ class Workfile:
             return
         await self._in_thread(self._file.part.truncate, length)
 
-    def hash_into(self, state: hashlib._Hash, start: int, stop: int) -> Deferred[None]:
+    def hash_into(self, state: HashState, start: int, stop: int) -> Deferred[None]:
         """Feed *state* the octets ``[start, stop)``."""
         return self._in_thread(self._hash, state, start, stop)
 
-    def _hash(self, state: hashlib._Hash, start: int, stop: int) -> None:
+    def _hash(self, state: HashState, start: int, stop: int) -> None:
         for offset in range(start, stop, HASH_BLOCK):
             state.update(self._file.part.read(offset, min(HASH_BLOCK, stop - offset)))
 
