@@ -7,8 +7,10 @@ What can be wrong with an answer: each fault turns an answer into a worse one.
 from __future__ import annotations
 
 import gzip
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 from tests.hostile.answers import Answer, right_answer
 from tests.hostile.asks import Ask, Wish, octets, wishes
@@ -107,6 +109,12 @@ def _overrun(answer: Answer, argument: str, scene: Scene) -> Answer:
     return replace(answer, body=body, declared=answer.length, close=True)
 
 
+def _part_digest(answer: Answer, argument: str, scene: Scene) -> Answer:
+    """The digest of just these octets, before any fault that stands behind this one."""
+    value = b64encode(sha256(answer.read(0, answer.length)).digest()).decode()
+    return answer.with_field("Content-Digest", f"sha-256=:{value}:")
+
+
 def _gate(answer: Answer, argument: str, scene: Scene) -> Answer:
     name, _, budget = argument.partition(":")
     return replace(answer, gate=(name, octets(budget)))
@@ -124,6 +132,7 @@ PARTIAL_FAULTS: dict[str, AnswerFault] = {
     "nocr": lambda answer, argument, scene: answer.with_field("Content-Range", None),
     "cr": lambda answer, argument, scene: answer.with_field("Content-Range", argument),
     "multipart": _multipart,
+    "partdigest": _part_digest,
     "strip206": lambda answer, argument, scene: answer.with_field(argument, None),
 }
 """Only on a 206: ``shift`` is labelled honestly, ``lie`` keeps the label that was asked for."""
