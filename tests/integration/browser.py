@@ -9,18 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.downloading import DownloadCase
 from tests.integration.waiting import until
-
-try:
-    from selenium import webdriver
-    from selenium.common.exceptions import StaleElementReferenceException
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.remote.webelement import WebElement
-except ImportError:  # pragma: no cover - the development extras have it
-    webdriver = None  # type: ignore[assignment]
 
 FLAGS = (
     "--headless",
@@ -45,8 +41,8 @@ def start_browser(profile: Path) -> Any:
     """A driver with a profile of its own. :raises SkipTest: something it needs is missing."""
     chromium = shutil.which("chromium")
     driver = shutil.which("chromedriver")
-    if webdriver is None or chromium is None or driver is None:
-        raise SkipTest("needs Chromium, its driver and Selenium (chromium, chromium-driver)")
+    if chromium is None or driver is None:
+        raise SkipTest("needs Chromium and its driver (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in (*FLAGS, f"--user-data-dir={profile}"):

@@ -42,7 +42,7 @@ export class Graph {
     this.outgoing = s("path", { class: "graph-out" });
     const lines = [0.25, 0.5, 0.75].map((part) =>
       s("line", { class: "graph-line", x1: 0, x2: WIDTH, y1: HEIGHT * part, y2: HEIGHT * part }));
-    this.picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" },
+    this.picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "Bandwidth" },
       ...lines, this.area, this.incoming, this.outgoing);
     this.top = h("span", { class: "graph-top", "aria-hidden": "true" });
     const span = h("span", { class: "graph-span", "aria-hidden": "true" }, `${SPAN / 60} min`);

@@ -32,7 +32,7 @@ export function rectangles(segments, length, sources) {
 
 export class SegmentMap {
   constructor() {
-    this.picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", class: "map" });
+    this.picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "Segments", class: "map" });
     this.legend = h("p", { class: "map-legend" });
     this.rows = h("tbody");
     this.table = h("table", { class: "map-table" },
