@@ -103,6 +103,8 @@ def _overlaps(ranges: Sequence[ByteRange]) -> int:
 
 def _merge(ranges: Sequence[ByteRange]) -> tuple[ByteRange, ...]:
     """Unite what overlaps or adjoins; each union stands where its first member stood."""
+    if len(ranges) < 2:
+        return tuple(ranges)
     unions = list(IntervalSet(ranges))
     homes = (next(u for u in unions if u.start <= r.start < u.stop) for r in ranges)
     return tuple(dict.fromkeys(homes))

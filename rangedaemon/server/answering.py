@@ -40,6 +40,10 @@ from rangedaemon.storage.tree import OpenFile
 _log = Logger()
 
 
+NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+"""A field of every answer: the media type is ours to tell."""
+
+
 def _random_boundary() -> str:
     return secrets.token_hex(16)
 
@@ -121,6 +125,7 @@ async def serve_open_file(
     described: Sequence[Field] = (),
     rate_limit: int | None = None,
     shared_pace: Pace | None = None,
+    keep: Callable[[Representation], None] = lambda _: None,
 ) -> None:
     """
     Answer a GET or HEAD with *opened*, with all that ranges and conditions mean, and close it.
@@ -130,6 +135,8 @@ async def serve_open_file(
     :param described: further fields of the 200 and 206 (Content-Disposition, …).
     :param rate_limit: octets per second on this connection.
     :param shared_pace: the pace of this and other connections together.
+    :param keep: told what is answered with, while *opened* is open, where that will not
+        be another just because time passes.
     """
     if peer_gone(request):
         opened.close()
@@ -144,6 +151,8 @@ async def serve_open_file(
             tuple(kept),
             tuple(described),
         )
+        if not stamp.settles_in(now) and stamp.mtime_ns <= now * 1e9:
+            keep(representation)
         plan = _plan(request, representation, surroundings, now)
         await _send(request, plan, opened, surroundings, rate_limit, shared_pace)
     finally:

@@ -9,8 +9,10 @@ is (RFC 6249).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import quote_from_bytes
 
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -22,9 +24,10 @@ from rangedaemon.core.disposition import format_disposition
 from rangedaemon.core.media import media_type
 from rangedaemon.core.metalink import MEDIA_TYPE, SUFFIX, Hashes, format_metalink
 from rangedaemon.core.negotiation import preferred_codings
-from rangedaemon.core.responses import Field, plan_error
+from rangedaemon.core.responses import Field, Representation, plan_error
 from rangedaemon.errors import StorageFault
 from rangedaemon.server.answering import (
+    NO_SNIFFING,
     Surroundings,
     field_value,
     open_settled,
@@ -35,7 +38,9 @@ from rangedaemon.server.answering import (
     stamp_of,
     waited_for,
 )
+from rangedaemon.server.cors import sharing_fields
 from rangedaemon.server.hashing import DigestCache
+from rangedaemon.server.hot import HotFiles
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.pacing import Pace
 from rangedaemon.server.variants import SUFFIXES, Variant, open_variant
@@ -55,8 +60,9 @@ _log = Logger()
 class Files:
     """Answers for files of mounts."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, hot: HotFiles) -> None:
         self._surroundings = surroundings
+        self._hot = hot
         self._digests = DigestCache(surroundings.in_thread)
         self._paces: dict[Mount, Pace] = {}
 
@@ -78,7 +84,7 @@ class Files:
                 request, mount, lambda: tree.open(described), path.removesuffix(SUFFIX)
             )
             return
-        await self._serve_variant(request, mount, variant, segments[-1])
+        await self._serve_variant(request, mount, variant, segments)
 
     async def _open(
         self, request: Request, mount: Mount, tree: ServedTree, segments: Sequence[str]
@@ -91,13 +97,15 @@ class Files:
         return variant
 
     async def _serve_variant(
-        self, request: Request, mount: Mount, variant: Variant, name: str
+        self, request: Request, mount: Mount, variant: Variant, segments: Sequence[str]
     ) -> None:
+        name = segments[-1]
         described = [("Content-Disposition", format_disposition(mount.disposition, name))]
         if variant.coding is not None:
             described.append(("Content-Encoding", variant.coding))
         elif mount.metalink:
             described.append(_metalink_link(name))
+        usual = tuple(described)
         try:
             described += await self._wanted_digest(request, variant.opened)
         except BaseException:
@@ -115,7 +123,28 @@ class Files:
             described=described,
             rate_limit=mount.rate_limit,
             shared_pace=self._pace(mount),
+            keep=lambda found: self._keep(
+                request, mount, variant, segments, replace(found, described=usual)
+            ),
         )
+
+    def _keep(
+        self,
+        request: Request,
+        mount: Mount,
+        variant: Variant,
+        segments: Sequence[str],
+        representation: Representation,
+    ) -> None:
+        """Have the next who ask for the same answered quickly, if all are answered the same."""
+        limited = mount.rate_limit is not None or mount.rate_limit_total is not None
+        chosen = variant.negotiated or variant.coding is not None
+        for_some = bool(mount.cors) and "*" not in mount.cors
+        if limited or chosen or for_some or mount.follow_symlinks:
+            return
+        path = os.path.join(mount.root, *segments)  # noqa: PTH118 - a name may be no text
+        common = [NO_SNIFFING, *sharing_fields(mount.cors, None)]
+        self._hot.remember(request.uri, path, variant.opened, representation, common)
 
     def _pace(self, mount: Mount) -> Pace | None:
         """The pace of all connections that read from *mount*."""

@@ -22,6 +22,7 @@ from rangedaemon.core.negotiation import preferred_type
 from rangedaemon.core.responses import Field, ResponsePlan, plan_error
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.server.answering import (
+    NO_SNIFFING,
     Surroundings,
     add_fields,
     field_value,
@@ -31,6 +32,7 @@ from rangedaemon.server.answering import (
 )
 from rangedaemon.server.cors import preflight_fields, sharing_fields
 from rangedaemon.server.files import Files
+from rangedaemon.server.hot import HotFiles
 from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
 from rangedaemon.storage.tree import Forbidden, IsDirectory, ServedTree
@@ -61,7 +63,9 @@ class MountsResource(Resource):
     def __init__(self, mounts: Sequence[Mount], surroundings: Surroundings) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._surroundings = surroundings
-        self._files = Files(surroundings)
+        self.hot = HotFiles(surroundings.clock, surroundings.now)
+        """What is answered without this resource, for it was asked for a moment ago."""
+        self._files = Files(surroundings, self.hot)
         self.now = surroundings.now
         mounted = [_mounted(mount) for mount in mounts]
         if len({each.prefix for each in mounted}) < len(mounted):
@@ -115,7 +119,7 @@ class _Visit:
         self._request = request
         self._surroundings = surroundings
         self._files = files
-        self._add(("X-Content-Type-Options", "nosniff"))
+        self._add(NO_SNIFFING)
 
     def _add(self, *fields: Field) -> None:
         """Have *fields* in the answer, whatever it will be."""

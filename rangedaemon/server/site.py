@@ -26,6 +26,7 @@ from rangedaemon.core.dates import format_http_date
 from rangedaemon.server.accesslog import AccessLog, AccessRecord
 from rangedaemon.server.answering import Surroundings, field_value
 from rangedaemon.server.channel import Crowd, RangeChannel, Refusal, affordable_connections
+from rangedaemon.server.hot import QuickAnswer
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
 from rangedaemon.storage.threads import InThread
@@ -99,6 +100,7 @@ class RangeSite(Site):
         )
         self.displayTracebacks = False
         self.now = mounts.now
+        self._hot = mounts.hot
         most = _most_connections() if limits.connections is None else limits.connections
         self.crowd = Crowd(most, limits.connections_per_address)
         self._sent = 0
@@ -120,9 +122,19 @@ class RangeSite(Site):
             return Refusal()
         channel: RangeChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         channel.crowd = self.crowd
+        channel.quick_answer = self._answer_quickly
         channel.address = address
         channel.head_timeout = self._head_timeout
         return channel
+
+    def _answer_quickly(self, octets: bytes, address: str) -> bytes | None:
+        answer = self._hot.answer(octets)
+        if answer is None:
+            return None
+        self._sent += answer.body_length
+        if self._access_log is not None:
+            self._access_log.write(_quick_record(answer, address, self.now()))
+        return answer.octets
 
     async def drain(self, patience: float) -> None:
         """Come to an end: finish what was begun for *patience* seconds, then cut off the rest."""
@@ -167,6 +179,24 @@ def _record(request: RangeRequest, now: float) -> AccessRecord:
         range=field_value(request, "Range"),
         referer=field_value(request, "Referer"),
         agent=field_value(request, "User-Agent"),
+    )
+
+
+def _quick_record(answer: QuickAnswer, address: str, now: float) -> AccessRecord:
+    head = answer.head
+    return AccessRecord(
+        time=now,
+        peer=address or "-",
+        method=head.method.decode("latin-1"),
+        path=head.uri.partition(b"?")[0].decode("latin-1"),
+        protocol="HTTP/1.1",
+        status=answer.status,
+        sent=answer.body_length,
+        seconds=0.0,
+        complete=True,
+        range=answer.range,
+        referer=head.fields.get("Referer"),
+        agent=head.fields.get("User-Agent"),
     )
 
 

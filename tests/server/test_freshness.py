@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from rangedaemon.core.identity import FINE_TICK
+from rangedaemon.server.hot import KEPT_SECONDS
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.site import build_site
 from rangedaemon.storage.threads import inline
@@ -208,4 +209,5 @@ class ChangedWhileSentTests(WireTestCase):
         self.until_body()
         self.protocol.connectionLost(_lost())
         self.work()
+        self.clock.advance(KEPT_SECONDS)
         self.assertEqual(len(os.listdir("/proc/self/fd")), before)

@@ -14,6 +14,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from rangedaemon.server.files import DIGEST_PATIENCE, METALINK_PATIENCE
+from rangedaemon.server.hot import KEPT_SECONDS
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.site import build_site
 from tests.server.wire import WireTestCase, parse_replies
@@ -193,6 +194,7 @@ class SlowHashingTests(WireTestCase):
         for transport in transports:
             (reply,) = parse_replies(transport.value(), ["GET"])
             self.assertEqual(reply.fields["Repr-Digest"], sha256_field(TEXT))
+        self.clock.advance(KEPT_SECONDS)
         self.assertEqual(len(os.listdir("/proc/self/fd")), self.descriptors)
 
     def test_digest_comes_late(self) -> None:
@@ -205,6 +207,7 @@ class SlowHashingTests(WireTestCase):
         transport = self.begin("/files/f", "Want-Repr-Digest: sha-256=1")
         (reply,) = parse_replies(transport.value(), ["GET"])
         self.assertEqual(reply.fields["Repr-Digest"], sha256_field(TEXT))
+        self.clock.advance(KEPT_SECONDS)
         self.assertEqual(len(os.listdir("/proc/self/fd")), self.descriptors)
 
     def test_file_changes_while_hashed(self) -> None:
@@ -224,6 +227,7 @@ class SlowHashingTests(WireTestCase):
             protocol.connectionLost(Failure(ConnectionLost()))
             self.finish_hashing()
             self.assertEqual(transport.value(), b"")
+        self.clock.advance(KEPT_SECONDS)
         self.assertEqual(len(os.listdir("/proc/self/fd")), self.descriptors)
 
     def test_metalink_comes_late(self) -> None:
@@ -235,6 +239,7 @@ class SlowHashingTests(WireTestCase):
         self.finish_hashing()
         (reply,) = parse_replies(self.begin("/files/f.meta4").value(), ["GET"])
         self.assertEqual(reply.status, 200)
+        self.clock.advance(KEPT_SECONDS)
         self.assertEqual(len(os.listdir("/proc/self/fd")), self.descriptors)
 
 

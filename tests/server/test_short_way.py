@@ -1,0 +1,387 @@
+"""The short way answers as the long one does, octet by octet, and never from an old file."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from typing import Any, TypeVar
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.dates import format_http_date
+from rangedaemon.core.etags import EntityTag
+from rangedaemon.core.intervals import ByteRange
+from rangedaemon.core.preconditions import Validators
+from rangedaemon.core.ranges import select_ranges
+from rangedaemon.core.responses import Representation, RequestFacts, plan_response
+from rangedaemon.server.accesslog import AccessLog
+from rangedaemon.server.hot import KEPT_SECONDS
+from rangedaemon.server.mounts import Mount
+from rangedaemon.server.partial import PartialHead, lines, simple_range
+from rangedaemon.server.plainheads import HeadReader
+from rangedaemon.server.site import build_site
+from rangedaemon.storage.threads import inline
+from tests.range_table import ROWS
+from tests.server.wire import WireTestCase, parse_replies
+
+T = TypeVar("T")
+LONG = b"X-Long-Way: 1\r\n"
+"""A field that the short way does not know."""
+
+
+class ShortWayCase(WireTestCase):
+    """A site whose uses of threads are counted."""
+
+    hops = 0
+
+    def serve(self, **options: Any) -> None:
+        """Serve the folder with these options of the mount."""
+        log = options.pop("access_log", None)
+        self.site = build_site(
+            [Mount(**{"prefix": "/files", "root": self.root, **options})],
+            clock=self.clock,
+            in_thread=self.count,
+            now=self.clock.seconds,
+            access_log=log,
+        )
+
+    def count(self, function: Any, /, *args: object) -> Deferred[Any]:
+        """Run in what would be a thread."""
+        self.hops += 1
+        return inline(function, *args)
+
+    def send(self, head: bytes) -> bytes:
+        """All that comes back for *head*."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(head)
+        self.clock.pump([0.0] * 20)
+        octets: bytes = transport.value()
+        return octets
+
+    def head(self, *fields: str, method: str = "GET", path: str = "/files/f") -> bytes:
+        """A request's head."""
+        told = [f"{method} {path} HTTP/1.1", "Host: h", *fields, "", ""]
+        return "\r\n".join(told).encode("latin-1")
+
+    def long(self, head: bytes) -> bytes:
+        """The answer by the long way."""
+        return self.send(head.replace(b"Host: h\r\n", b"Host: h\r\n" + LONG))
+
+    def short(self, head: bytes) -> bytes:
+        """The answer by the short way, warmed up; it is an error if that is not taken."""
+        self.send(self.head(path=head.split()[1].decode("latin-1")))
+        before = self.hops
+        octets = self.send(head)
+        self.assertEqual(self.hops, before, f"{head!r} went the long way")
+        return octets
+
+    def went_long(self, head: bytes) -> bytes:
+        """The answer; it is an error if that came by the short way."""
+        before = self.hops
+        octets = self.send(head)
+        self.assertGreater(self.hops, before, f"{head!r} went the short way")
+        return octets
+
+
+class SameAnswerTests(ShortWayCase):
+    """Both ways, side by side."""
+
+    def test_ranges(self) -> None:
+        """Every row of the table of ranges, for GET and HEAD."""
+        for size in {row.size for row in ROWS}:
+            self.put(f"f{size}", bytes(i * 7 % 256 for i in range(size)))
+        for row, method in product(ROWS, ["GET", "HEAD"]):
+            head = self.head(f"Range: {row.field}", method=method, path=f"/files/f{row.size}")
+            if "," in row.field or len(head) > 4096 or row.size > 10_000:
+                continue  # these have to go the long way
+            with self.subTest(row=row, method=method):
+                self.assertEqual(self.short(head), self.long(head))
+
+    def test_conditions(self) -> None:
+        """Every condition with every kind of value, with and without Range."""
+        path = self.put("f", bytes(10_000))
+        tag = parse_replies(self.send(self.head()), ["GET"])[0].fields["ETag"]
+        date = format_http_date(path.stat().st_mtime)
+        values = [tag, f"W/{tag}", '"other"', "*", f'"a", {tag}', "nonsense", "", date,
+                  format_http_date(0), format_http_date(path.stat().st_mtime + 5)]  # fmt: skip
+        names = ["If-Match", "If-None-Match", "If-Range", "If-Modified-Since",
+                 "If-Unmodified-Since"]  # fmt: skip
+        for name, value, wanted, method in product(
+            names, values, [(), ("Range: bytes=5-9",)], ["GET", "HEAD"]
+        ):
+            with self.subTest(name=name, value=value, wanted=wanted, method=method):
+                head = self.head(f"{name}: {value}", *wanted, method=method)
+                self.assertEqual(self.short(head), self.long(head))
+
+    def test_options_of_mounts(self) -> None:
+        """What a mount adds to its answers is there either way."""
+        self.put("a%b ü.txt", b"text %d" * 100)
+        path = "/files/a%25b%20%C3%BC.txt"
+        for options in [
+            {"cors": ("*",), "cache_control": "max-age=5, x=%d"},
+            {"disposition": "attachment", "metalink": False},
+            {"precompressed": False},
+        ]:
+            self.serve(**options)
+            for fields in [(), ("Range: bytes=1-5",), ("Origin: https://x",), ("If-Match: *",)]:
+                head = self.head(*fields, path=path)
+                self.assertEqual(self.short(head), self.long(head))
+
+    def test_usual_fields(self) -> None:
+        """What browsers send besides changes nothing."""
+        self.put("f", b"octets")
+        head = self.head("User-Agent: x", "accept: */*", "Accept-Encoding: gzip, br", "DNT: 1",
+                         "Connection: keep-alive", "Cookie: a=b", "Range: bytes=0-3")  # fmt: skip
+        self.assertEqual(self.short(head), self.long(head))
+
+    def test_empty_file(self) -> None:
+        """No octets, no parts."""
+        self.put("f", b"")
+        for fields in [(), ("Range: bytes=0-0",)]:
+            self.assertEqual(self.short(self.head(*fields)), self.long(self.head(*fields)))
+
+    def test_keep_alive(self) -> None:
+        """Both ways take turns on one connection, also in one piece and in small ones."""
+        self.put("f", bytes(range(200)))
+        protocol, transport = self.connect()
+        heads = [self.head("Range: bytes=0-3"), self.head("X: 1", "Range: bytes=4-5"),
+                 self.head("Range: bytes=6-9")]  # fmt: skip
+        for head in heads:
+            protocol.dataReceived(head)
+        protocol.dataReceived(b"".join(heads))
+        for head in heads:
+            protocol.dataReceived(head[:20])
+            protocol.dataReceived(head[20:-1])
+            protocol.dataReceived(head[-1:])
+        self.clock.pump([0.0] * 20)
+        replies = parse_replies(transport.value(), ["GET"] * 9)
+        self.assertEqual([list(reply.body) for reply in replies],
+                         [[0, 1, 2, 3], [4, 5], [6, 7, 8, 9]] * 3)  # fmt: skip
+
+    def test_access_log(self) -> None:
+        """The line is the same but for the time that it took."""
+        self.put("f", bytes(100))
+        where = self.root.parent / "log"
+        self.serve(access_log=AccessLog(where, "combined", inline))
+        head = self.head("Range: bytes=0-3", "Referer: r", "User-Agent: a", path="/files/f?x=1")
+        self.short(head)
+        self.long(head)
+        _, short, long = where.read_text().splitlines()
+        self.assertEqual(short, long)
+        self.assertIn('"GET /files/f HTTP/1.1" 206 4 "r" "a"', short)
+
+    def test_counted(self) -> None:
+        """Octets of quick answers count as sent."""
+        self.put("f", bytes(100))
+        self.send(self.head())
+        before = self.site.sent
+        self.short(self.head("Range: bytes=0-9"))
+        self.assertEqual(self.site.sent - before, 110)
+
+
+class LongWayTests(ShortWayCase):
+    """What is not answered the short way."""
+
+    def test_heads(self) -> None:
+        """Whatever is unusual in a head."""
+        self.put("f", bytes(100))
+        self.send(self.head())
+        for head in [
+            self.head("Want-Repr-Digest: sha-256=1"),
+            self.head("Range: bytes=0-1, 5-6"),
+            self.head("Connection: close"),
+            self.head("Range: bytes=0-1", "Range: bytes=0-1"),
+            self.head("User-Agent: a", "User-Agent: b"),
+            self.head("Content-Length: 0"),
+            self.head("Authorization: x"),
+            b"GET /files/f HTTP/1.0\r\nHost: h\r\n\r\n",
+            b"GET http://h/files/f HTTP/1.1\r\nHost: h\r\n\r\n",
+        ]:
+            with self.subTest(head=head):
+                self.went_long(head)
+
+    def test_refused_heads(self) -> None:
+        """What twisted.web refuses is not answered either."""
+        self.put("f", bytes(100))
+        self.send(self.head())
+        for head in [
+            b"GET /files/f HTTP/1.1\r\n\r\n",
+            b"GET /files/f HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n",
+            b"GET /files/f  HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET /files/f HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
+        ]:
+            with self.subTest(head=head):
+                self.assertEqual(self.send(head)[:12], b"HTTP/1.1 400")
+
+    def test_mounts(self) -> None:
+        """Mounts with a rate, with origins of their own, with links, with variants."""
+        self.put("f", bytes(100))
+        for options in [
+            {"rate_limit": 1000},
+            {"rate_limit_total": 1000},
+            {"cors": ("https://a",)},
+            {"follow_symlinks": True},
+        ]:
+            self.serve(**options)
+            self.went_long(self.head())
+            self.went_long(self.head())
+        self.serve()
+        self.put("f.gz", b"x")
+        self.went_long(self.head())
+        self.went_long(self.head())
+
+    def test_large(self) -> None:
+        """Bodies that could fill memory."""
+        self.put("f", bytes(100_000))
+        self.went_long(self.head())
+        self.went_long(self.head("Range: bytes=0-20000"))
+
+    def test_just_written(self) -> None:
+        """A file whose tag is weak."""
+        path = self.put("f", bytes(10))
+        self.clock.rightNow = path.stat().st_ctime_ns / 1e9 - 5
+        for _ in range(2):
+            self.went_long(self.head())
+
+
+class FreshTests(ShortWayCase):
+    """What becomes of the file in between."""
+
+    def setUp(self) -> None:
+        """A file that can be had the short way."""
+        super().setUp()
+        self.path = self.put("d/f", b"old octets")
+        self.asked = self.head("Range: bytes=0-2", path="/files/d/f")
+        self.before = self.short(self.asked)
+        self.assertTrue(self.before.endswith(b"old"))
+
+    def now(self) -> bytes:
+        """What comes now, by the long way, under another tag."""
+        octets = self.went_long(self.asked)
+        tag = parse_replies(self.before, ["GET"])[0].fields["ETag"].encode()
+        self.assertNotIn(tag, octets)
+        return octets
+
+    def test_replaced(self) -> None:
+        """By a rename."""
+        other = self.put("other", b"new octets")
+        other.replace(self.path)
+        self.assertTrue(self.now().endswith(b"new"))
+
+    def test_edited(self) -> None:
+        """In place, with the old size and the old time."""
+        times = self.path.stat()
+        with self.path.open("r+b") as stream:
+            stream.write(b"new")
+        os.utime(self.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        self.assertTrue(self.now().endswith(b"new"))
+
+    def test_cut(self) -> None:
+        """Shorter."""
+        os.truncate(self.path, 1)
+        self.assertTrue(self.now().endswith(b"o"))
+
+    def test_gone(self) -> None:
+        """Deleted, or its directory moved away."""
+        self.path.parent.rename(self.root / "e")
+        self.assertEqual(self.now()[:12], b"HTTP/1.1 404")
+
+    def test_link_in_the_way(self) -> None:
+        """A link that leads to the very same file is a link all the same, within a second."""
+        self.path.parent.rename(self.root / "e")
+        self.path.parent.symlink_to("e")
+        self.clock.advance(KEPT_SECONDS + 0.01)
+        self.assertEqual(self.now()[:12], b"HTTP/1.1 404")
+
+    def test_kept_for_a_second(self) -> None:
+        """Then it is opened anew, whatever the stat says; nothing stays open."""
+        self.clock.advance(KEPT_SECONDS - 0.01)
+        self.send(self.asked)
+        held = len(os.listdir("/proc/self/fd"))
+        self.clock.advance(0.02)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), held - 1)
+        self.went_long(self.asked)
+
+    def test_bounded(self) -> None:
+        """However many files are asked for, few stay open."""
+        before = len(os.listdir("/proc/self/fd"))
+        for number in range(100):
+            self.put(f"f{number}", b"x")
+            self.send(self.head(path=f"/files/f{number}"))
+        self.assertLess(len(os.listdir("/proc/self/fd")) - before, 70)
+
+
+class PartialTests(SynchronousTestCase):
+    """What is filled in is what would have been planned."""
+
+    @given(st.integers(1, 1 << 62), st.integers(0, 1 << 63), st.integers(0, 1 << 63), st.text())
+    def test_planned(self, length: int, first: int, last: int, name: str) -> None:
+        """The same edges, the same fields."""
+        field = f"bytes={first}-{last}"
+        edges = simple_range(field.encode(), length)
+        selected = select_ranges(field, length)
+        if edges is None:
+            return
+        self.assertEqual(selected, (ByteRange(*edges),))
+        described = (("X-Name", name.encode("ascii", "replace").decode()),)
+        found = Representation(length, "a/b%d", Validators(EntityTag("t%s")), (), described)
+        head = PartialHead.of(found, [("A", "%b")])
+        assert head is not None
+        plan = plan_response(RequestFacts("GET", field), found, now=0.0, boundary="")
+        self.assertEqual(
+            head.fill(b"B: 1\r\n", *edges),
+            b"HTTP/1.1 206 Partial Content\r\nB: 1\r\n"
+            + lines([("A", "%b"), *plan.fields])
+            + b"\r\n",
+        )
+
+    def test_simple(self) -> None:
+        """First and last in order and inside; the rest is for the ones who know more."""
+        for value, length, wanted in [
+            (b"bytes=0-0", 1, (0, 1)),
+            (b"bytes=5-99", 10, (5, 10)),
+            (b"bytes=5-4", 10, None),
+            (b"bytes=10-12", 10, None),
+            (b"bytes=5-", 10, None),
+            (b"bytes=-5", 10, None),
+            (b"Bytes=0-1", 10, None),
+            (b"bytes=0-1\n", 10, None),
+            (b"bytes=0-1 ", 10, None),
+        ]:
+            self.assertEqual(simple_range(value, length), wanted, value)
+
+
+class HeadReaderTests(SynchronousTestCase):
+    """Which heads are known again."""
+
+    def test_ranges_differ(self) -> None:
+        """The same head with another Range is the same head."""
+        reader = HeadReader()
+        form = b"GET /f HTTP/1.1\r\nHost: h\r\nRange: %b\r\nUser-Agent: a\r\n\r\n"
+        first, one = reader.read(form % b"bytes=0-1")
+        second, two = reader.read(form % b"bytes=2-3")
+        self.assertIs(first, second)
+        self.assertEqual((one, two), (b"bytes=0-1", b"bytes=2-3"))
+        without, none = reader.read(b"GET /f HTTP/1.1\r\nHost: h\r\nUser-Agent: a\r\n\r\n")
+        self.assertEqual((without, none), (first, b""))
+
+    def test_not_plain(self) -> None:
+        """Ends of lines, folds and second heads are no part of a value."""
+        for head in [
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\nX: b\r\n\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r b\r\n\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n b\r\n\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n If-Range: b\r\n\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\nRange: b\r\n\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a",
+            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n\r\nG",
+            b"GET /f HTTP/1.1\r\nHost: h\r\n\r\nGET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n\r\n",
+            b"GET /f HTTP/1.1\r\nHost: h\0\r\nRange: a\r\n\r\n",
+            b"POST /f HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"",
+        ]:
+            self.assertIsNone(HeadReader().read(head)[0], head)
