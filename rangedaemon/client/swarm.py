@@ -17,12 +17,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from rangedaemon.client.blame import MOST_BAD, Blame
+from rangedaemon.client.blame import MOST_BAD
 from rangedaemon.client.intake import Intake
 from rangedaemon.client.origin import Reply
-from rangedaemon.client.overlap import Read, mirror_identity
+from rangedaemon.client.overlap import Read
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.source import Source, judge_segment
+from rangedaemon.client.sources import Sources
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.intervals import ByteRange
@@ -43,8 +44,6 @@ from rangedaemon.errors import (
 
 NEARBY = 8 * 1024 * 1024
 """Octets behind an offset that somebody waits for, where a connection helps already."""
-PROOF_OCTETS = 256 * 1024
-"""Octets that must be on the disk before mirrors are compared with them."""
 
 
 class Swarm:
@@ -79,19 +78,18 @@ class Swarm:
         self.segmented = segmented
         self.intakes: set[Intake] = set()
         self._around = around
-        self._sources = list(sources)
+        self._sources = Sources(
+            around, sources, read, self._mirror_proved, vouched=vouched, mirrors=segmented
+        )
         self._plan = plan
         self._sink = sink
         self._throttle = throttle
-        self._read = read
         self._vouched = vouched
         self._allowed = 1
         self._workers: set[Deferred[None]] = set()
         self._checked = checked
         self._check: Deferred[None] | None = None
         self._checking = False
-        self._proof: Deferred[None] | None = None
-        self._blame = Blame()
         self._failures = 0
         self._fetching = 0
         """How many workers ask or receive at the moment."""
@@ -111,7 +109,7 @@ class Swarm:
         :param piece: the octets that *reply* brings; None: all of unknown length.
         :raises Fault: it cannot go on.
         """
-        self._start(claim, self._sources[0], (reply, piece))
+        self._start(claim, self._sources.first, (reply, piece))
         await self._over
         await self._sink.drain()
         self._insist_on_whole()
@@ -146,7 +144,7 @@ class Swarm:
     def adjust(self) -> None:
         """Start workers where there is room for more."""
         while not self._closed and len(self._workers) < min(self._allowed, self.most):
-            source = self._pick()
+            source = self._sources.pick()
             claim = self._take() if source is not None else None
             if source is None or claim is None:
                 return
@@ -158,7 +156,7 @@ class Swarm:
             intake.measure(seconds)
         self._give_up_silent()
         self._give_up_slow()
-        self._consider_mirrors()
+        self._sources.consider(self._plan.length, self._sink.written)
         self.adjust()
 
     def _give_up_silent(self) -> None:
@@ -176,25 +174,6 @@ class Swarm:
 
     def _take(self) -> Claim | None:
         return self._plan.take(min(self._allowed, self.most))
-
-    def _pick(self) -> Source | None:
-        """The source of the best name that is least busy and whose host has room."""
-        free = [s for s in self._good() if self._around.hosts.free(s.url)]
-        best = min(free, key=lambda s: (s.bad, s.busy), default=None)
-        return None if best is not None and self._shunned(best) else best
-
-    def _shunned(self, source: Source) -> bool:
-        """Whether *source* gave bad octets and another did not, or may prove to be better."""
-        others = [*self._good(), *self._unproved()]
-        return any(other.bad < source.bad for other in others)
-
-    def _unproved(self) -> list[Source]:
-        """The mirrors that may still join."""
-        sources = self._sources if self.segmented else []
-        return [s for s in sources if s.identity is None and s.aside is None]
-
-    def _good(self) -> list[Source]:
-        return [s for s in self._sources if s.identity is not None and s.aside is None]
 
     def _start(
         self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
@@ -216,7 +195,7 @@ class Swarm:
 
     def _go_on_or_end(self) -> None:
         self.adjust()
-        if not self._workers and self._proof is None:
+        if not self._workers and not self._sources.proving:
             self._close(Failure(self._last_fault or Unjoinable("one stream at a time")))
 
     def _conclude(self) -> None:
@@ -246,7 +225,8 @@ class Swarm:
 
     def _call_off(self) -> None:
         self._closed = True
-        for worker in [*self._workers, *filter(None, [self._proof, self._check])]:
+        self._sources.stop()
+        for worker in [*self._workers, *filter(None, [self._check])]:
             worker.cancel()
 
     @staticmethod
@@ -263,7 +243,7 @@ class Swarm:
                 first = None
                 crowded = self._around.hosts.crowded(source.url)
                 keeps_on = self.segmented and not crowded and source.aside is None
-                keeps_on = keeps_on and not (self._closed or self._shunned(source))
+                keeps_on = keeps_on and not (self._closed or self._sources.shunned(source))
                 claim = self._take() if keeps_on and self._has_room() else None
         finally:
             source.busy -= 1
@@ -297,7 +277,7 @@ class Swarm:
         self._last_fault = fault
         self._failures += 1
         lasting = not fault.retryable or not self._bearable(fault)
-        if lasting and self._put_aside(source, fault):
+        if lasting and self._sources.put_aside(source, fault):
             return
         if not self._bearable(fault) or self._fetching == 0:
             raise fault
@@ -305,14 +285,6 @@ class Swarm:
             self._around.hosts.overloaded(source.url, None)
         delay = self._around.retry.delay(self._failures, self._around.random.random())
         await deferLater(self._around.clock, delay)
-
-    def _put_aside(self, source: Source, fault: OriginFault) -> bool:
-        """Do without *source* where there is another good one; whether there is."""
-        if [s for s in self._good() if s is not source]:
-            source.aside = f"{fault.code}: {fault.detail}"
-            self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)
-            return True
-        return False
 
     async def _fetch(
         self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
@@ -369,7 +341,7 @@ class Swarm:
         if self.segmented:
             self._allowed = min(self.most, self._allowed * 2)
             self._around.clock.callLater(0, self.adjust)
-        self._blame.note(claim, source)
+        self._sources.delivers(source, claim)
         reply.deliver(intake)
         try:
             kept = await intake.kept()
@@ -390,11 +362,8 @@ class Swarm:
         :param surely: whether everybody who had a part in them gets a mark.
         """
         self._plan.lose([bad])
-        for source in self._blame.mark(bad, surely=surely):
-            self._log.warn("{url} gave bad octets: {bad}", url=source.url, bad=bad)
-            if source.bad >= MOST_BAD:
-                self._put_aside(source, BadResponse("gave bad octets again", url=source.url))
-        self._consider_mirrors()
+        self._sources.blame(bad, surely=surely)
+        self._sources.consider(self._plan.length, self._sink.written)
         self.adjust()
 
     def _settle_rival(self, claim: Claim) -> None:
@@ -402,36 +371,10 @@ class Swarm:
             if intake.claim is claim.rival and intake.claim.left == 0:
                 intake.settle()
 
-    # -- mirrors ----------------------------------------------------------------
-
-    def _consider_mirrors(self) -> None:
-        """Prove the next mirror, one at a time, once there is something to compare with."""
-        new = self._unproved()
-        needed = any(source.bad for source in self._sources)
-        enough = self._vouched or needed or self._sink.written.total >= PROOF_OCTETS
-        if new and enough and self._proof is None and not self._closed:
-            self._proof = proof = ensureDeferred(self._prove(new[0]))
-            proof.addBoth(self._proved)
-
-    def _proved(self, _outcome: Failure | None) -> None:
-        self._proof = None
-        if self._closed:
-            return
-        self._consider_mirrors()
+    def _mirror_proved(self) -> None:
+        """A mirror may join, or may not; another one may be next."""
+        self._sources.consider(self._plan.length, self._sink.written)
         if self._workers or self._plan.done:
             self.adjust()
         else:
             self._go_on_or_end()
-
-    async def _prove(self, source: Source) -> None:
-        length = self._plan.length
-        if length is None:
-            return
-        try:
-            async with self._around.hosts.slot(source.url):
-                source.identity = await mirror_identity(
-                    self._around, source.request, length, self._sink.written, self._read
-                )
-        except Fault as fault:
-            source.aside = f"{fault.code}: {fault.detail}"
-            self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)

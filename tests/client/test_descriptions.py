@@ -253,10 +253,11 @@ class DuplicatesTests(DescribedCase):
         octets = hashlib.new(algorithm.replace("-", ""), CONTENT).digest()
         return f"{algorithm}=:{b64encode(octets).decode()}:"
 
-    def begin(self, fields: dict[str, str]) -> World:
+    def begin(self, fields: dict[str, str], mirror: File | None = None) -> World:
         """A job whose origin sends a little and falls silent, whose mirror has everything."""
         world = World(self, connections_per_host=1)
-        origin, mirror = File(CONTENT, extra=fields), File(CONTENT, etag='"m"')
+        origin = File(CONTENT, extra=fields)
+        mirror = mirror or File(CONTENT, etag='"m"')
 
         def script(exchange: Exchange) -> None:
             if exchange.url == MIRROR:
@@ -272,7 +273,7 @@ class DuplicatesTests(DescribedCase):
     def test_used(self) -> None:
         """With a digest of the whole file they help."""
         world = self.begin({"Link": self.LINK, "Repr-Digest": self.digest()})
-        self.assertIn(MIRROR, {x.url for x in world.origin.exchanges})
+        self.assertTrue(self.helped(world))
         world.pass_time(30)
         self.assertEqual(world.octets(), CONTENT)
 
@@ -281,6 +282,18 @@ class DuplicatesTests(DescribedCase):
         for fields in ({}, {"Repr-Digest": self.digest("md5")}):
             world = self.begin({"Link": self.LINK, **fields})
             self.assertNotIn(MIRROR, {x.url for x in world.origin.exchanges})
+
+    def helped(self, world: World) -> bool:
+        """Whether the mirror was asked for more than samples, which are unconditional."""
+        return any(x.asked("If-Range") == '"m"' for x in world.origin.exchanges)
+
+    def test_other_promise(self) -> None:
+        """A mirror that promises another digest is not used, whatever its samples are."""
+        other = b64encode(hashlib.sha256(b"").digest()).decode()
+        mirror = File(CONTENT, etag='"m"', extra={"Repr-Digest": f"sha-256=:{other}:"})
+        world = self.begin({"Link": self.LINK, "Repr-Digest": self.digest()}, mirror)
+        self.assertIn(MIRROR, {x.url for x in world.origin.exchanges})
+        self.assertFalse(self.helped(world))
 
     def test_not_for_ever(self) -> None:
         """They count for this run: the job's own addresses stay as they were asked for."""
