@@ -176,6 +176,14 @@ class JobLogTests(SynchronousTestCase):
             ],
         )
 
+    def test_new_jobs(self) -> None:
+        """A job that has just come and waits is no news, and takes no memory; that it runs is."""
+        for state in (JobState.QUEUED, JobState.PAUSED):
+            self.tell(state)
+            self.assertEqual((self.lines, self.log._states), ([], {}))
+        self.tell(JobState.PROBING, JobState.QUEUED)
+        self.assertEqual(self.lines, ["job debian: probing", "job debian: queued"])
+
     def test_errors(self) -> None:
         """An error has its code and its words, and no address."""
         error = JobError("not-found", "404", "http://user:hunter2@h/")

@@ -22,11 +22,18 @@ class JobLog:
         record = event.snapshot.record
         if event.kind in _NEWS:
             self._log.info("job {job}: {news}", job=_called(record), news=_NEWS[event.kind])
-        elif event.kind == "job" and self._states.get(record.id) is not record.state:
+        elif event.kind == "job" and self._is_news(record):
             self._states[record.id] = record.state
             self._write(record)
         if event.kind == "removed" or record.state in FINISHED:
             self._states.pop(record.id, None)
+
+    def _is_news(self, record: JobRecord) -> bool:
+        """A job that has just come and waits is none: there may be thousands a second."""
+        before = self._states.get(record.id)
+        if before is None:
+            return record.state not in (JobState.QUEUED, JobState.PAUSED)
+        return before is not record.state
 
     def _write(self, record: JobRecord) -> None:
         if record.error is not None:
