@@ -27,6 +27,7 @@ def _octets(_context: click.Context, _option: click.Parameter, value: str | None
 @click.option("--size", callback=_octets, help="Size of the file, as 512MiB; default: per work.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--peer", "peers", multiple=True, help="These peers instead of all installed.")
+@click.option("--server", "servers", multiple=True, help="These servers instead of all.")
 @click.option("--ours/--no-ours", default=True, help="Whether our daemon takes part.")
 @click.option("--directory", type=click.Path(path_type=Path), help="Where files go for the while.")
 def main(
@@ -34,6 +35,7 @@ def main(
     size: int | None,
     rounds: int,
     peers: tuple[str, ...],
+    servers: tuple[str, ...],
     ours: bool,
     directory: Path | None,
 ) -> None:
@@ -44,7 +46,7 @@ def main(
     contenders = [name for name in installed() if not peers or name in peers]
     for name in only or WORKS:
         with tempfile.TemporaryDirectory(prefix="rangedaemon-bench-", dir=directory) as place:
-            stage = Stage(Path(place), rounds, size, contenders, ours)
+            stage = Stage(Path(place), rounds, size, contenders, ours, servers)
             with stage.stack:
                 click.echo(_run(name, stage))
 

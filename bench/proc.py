@@ -25,3 +25,20 @@ def peak_memory(pid: int) -> int:
 def reset_peak(pid: int) -> None:
     """Let the peak start again from what is resident now (proc(5), clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def resident_memory(pid: int) -> int:
+    """Octets that are resident and its own: pages of files are everybody's."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def tree_of(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in path.read_text().split():
+            found += tree_of(int(child))
+    return found

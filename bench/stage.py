@@ -26,6 +26,8 @@ class Stage:
     peers: list[str]
     ours: bool
     """Whether our daemon takes part."""
+    servers: tuple[str, ...] = ()
+    """Servers to compare instead of all that there are."""
     stack: ExitStack = field(default_factory=ExitStack)
 
     def place(self, name: str) -> Path:

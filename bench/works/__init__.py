@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.stage import Stage
-from bench.works import kill, latency, paced, pull
+from bench.works import kill, latency, paced, pull, readers, serving
 
 Work = Callable[[Stage], str]
 
@@ -17,4 +17,9 @@ WORKS: dict[str, Work] = {
     "slow": paced.one_slow,
     "kill": kill.kill,
     "latency": latency.latency,
+    "serve": serving.serve,
+    "serve8": serving.serve8,
+    "serve-tls": serving.serve_tls,
+    "small": serving.small,
+    "readers": readers.readers,
 }
