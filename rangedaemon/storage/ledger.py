@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import OnConflict
+from rangedaemon.errors import StorageFault
 from rangedaemon.storage.extentlog import ExtentLog, log_path, remove_log
 from rangedaemon.storage.extents import verify_extents
 from rangedaemon.storage.partfile import PartFile, claim_name, part_path
@@ -98,6 +100,8 @@ class LedgeredFile:
         gone = claimed - IntervalSet([ByteRange(0, self.part.size)])
         kept = claimed - bad - gone
         covered = kept | good
+        if covered != kept:
+            self.part.sync()  # what a kill left may be in memory only, and is claimed next
         return Recovered(covered, covered.total - kept.total, claimed.total - kept.total)
 
     def write(self, offset: int, blocks: Sequence[bytes]) -> int:
@@ -126,7 +130,10 @@ class LedgeredFile:
     def close(self) -> None:
         """Let go of both; the files stay."""
         self.part.close()
-        self._log.close()
+        with suppress(StorageFault):  # a log without its last records just proves less
+            self._log.close()
+        if self.part.unsure:
+            self._log.remove()  # its octets are in memory, and perhaps never on the disk
 
     def forget(self) -> None:
         """Remove the log: the file is published, or begins again from nothing."""

@@ -58,6 +58,8 @@ class PartFile:
     def __init__(self, path: Path, descriptor: int) -> None:
         """Take over an open *descriptor*; use `create` or `reopen`."""
         self.path = path
+        self.unsure = False
+        """Whether octets may be lost that were written and can still be read."""
         self._fd = descriptor
 
     @classmethod
@@ -170,9 +172,19 @@ class PartFile:
             )
 
     def sync(self) -> None:
-        """Return when everything written so far is on the disk."""
+        """Return when everything written so far is on the disk.
+
+        A failure is final: the system may have dropped what it could not write, takes
+        it for clean from then on, and would say nothing of it the next time.
+        """
         with storage_faults(self.path):
-            os.fdatasync(self._fd)
+            if self.unsure:
+                raise OSError(errno.EIO, "an earlier sync has failed")
+            try:
+                os.fdatasync(self._fd)
+            except OSError:
+                self.unsure = True
+                raise
 
     def truncate(self, length: int = 0) -> None:
         """Cut to *length* octets, or grow to it."""

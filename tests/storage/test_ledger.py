@@ -1,0 +1,116 @@
+"""A part file with its log: what may be believed after faults of the disk and kills."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.core.intervals import EMPTY, IntervalSet
+from rangedaemon.core.jobs import OnConflict
+from rangedaemon.errors import StorageFault
+from rangedaemon.storage.extentlog import log_path
+from rangedaemon.storage.ledger import LedgeredFile
+
+JOB = "0123456789abcdef"
+OCTETS = os.urandom(5000)
+ALL = IntervalSet.from_pairs([(0, len(OCTETS))])
+
+
+class LedgerTests(SynchronousTestCase):
+    """One job's file."""
+
+    def setUp(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="rangedaemon-"))
+        self.addCleanup(shutil.rmtree, self.home)
+        self.final, self.file = LedgeredFile.create(
+            self.home, JOB, 0, self.home / "file.bin", OnConflict.FAIL
+        )
+        self.synced: list[int] = []
+
+    def reopen(self) -> LedgeredFile:
+        """As the next run does."""
+        file = LedgeredFile.reopen(self.home, JOB, 0, self.final)
+        self.addCleanup(file.close)
+        return file
+
+    def break_calls(self, name: str, number: int) -> None:
+        """Let a system call fail from now on."""
+
+        def fail(*_args: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        self.patch(os, name, fail)
+
+    def watch_syncs(self) -> None:
+        """Remember how long each file was that was synced."""
+        real = os.fdatasync
+
+        def fdatasync(descriptor: int) -> None:
+            real(descriptor)
+            self.synced.append(os.fstat(descriptor).st_ino)
+
+        self.patch(os, "fdatasync", fdatasync)
+
+    def test_recovered_octets_are_synced(self) -> None:
+        """What a kill left in memory is on the disk before anybody can claim it."""
+        self.file.write(0, [OCTETS])
+        self.file.close()
+        self.watch_syncs()
+        found = self.reopen().recover(EMPTY)
+        self.assertEqual((found.covered, found.gained), (ALL, len(OCTETS)))
+        self.assertEqual(self.synced, [self.home.joinpath("file.bin.part").stat().st_ino])
+
+    def test_claimed_octets_need_no_sync(self) -> None:
+        """After a clean end a start costs no sync."""
+        self.file.write(0, [OCTETS])
+        self.file.sync()
+        self.file.close()
+        self.watch_syncs()
+        self.assertEqual(self.reopen().recover(ALL).covered, ALL)
+        self.assertEqual(self.synced, [])
+
+    def test_failed_sync_is_final(self) -> None:
+        """The system forgets what it could not write: no later sync of this file counts."""
+        self.file.write(0, [OCTETS])
+        real = os.fdatasync
+        self.break_calls("fdatasync", errno.EIO)
+        self.assertRaises(StorageFault, self.file.sync)
+        self.patch(os, "fdatasync", real)
+        self.assertRaises(StorageFault, self.file.sync)
+        self.file.close()
+
+    def test_nothing_is_believed_after_a_failed_sync(self) -> None:
+        """Octets that may be in memory only are fetched again, although they can be read."""
+        self.file.write(0, [OCTETS[:1000]])
+        self.file.sync()
+        self.file.write(1000, [OCTETS[1000:]])
+        real = os.fdatasync
+        self.break_calls("fdatasync", errno.EIO)
+        self.assertRaises(StorageFault, self.file.sync)
+        self.patch(os, "fdatasync", real)
+        self.file.close()
+        claimed = IntervalSet.from_pairs([(0, 1000)])
+        self.assertEqual(self.reopen().recover(claimed).covered, claimed)
+
+    def test_closed_on_a_full_disk(self) -> None:
+        """The last records of the log find no room: the file is let go of all the same."""
+        self.file.write(0, [OCTETS])
+        real = os.write
+        self.break_calls("write", errno.ENOSPC)
+        self.file.close()
+        self.patch(os, "write", real)
+        self.assertEqual(self.reopen().recover(EMPTY).lost, 0)
+
+    def test_log_of_another_generation(self) -> None:
+        """What was written for another representation is never believed."""
+        self.file.write(0, [OCTETS])
+        self.file.close()
+        file = LedgeredFile.reopen(self.home, JOB, 1, self.final)
+        self.addCleanup(file.close)
+        self.assertEqual(file.recover(EMPTY).covered, EMPTY)
+        self.assertTrue(log_path(self.home, JOB).exists())
