@@ -39,8 +39,8 @@ def _loop(
 ) -> tuple[LoopingCall, Deferred[Any]]:
     call = LoopingCall(lambda: ensureDeferred(_turn(chore)))
     call.clock = clock
-    ended: Deferred[Any] = call.start(seconds, now=False)
-    ended.addErrback(on_fault)
+    ended: Deferred[Any] = Deferred()  # not the loop's own: *on_fault* may end the story at once
+    call.start(seconds, now=False).addErrback(on_fault).addBoth(ended.callback)
     return call, ended
 
 
