@@ -62,6 +62,7 @@ async def open_transfer(around: Surroundings, request: Request, known: Known) ->
     :raises Changed: the part file belongs to another representation.
     :raises OriginFault: there is no usable answer.
     """
+    around.hosts.insist_on_peace(request.url)
     async with around.hosts.slot(request.url):
         if known.stream_only:
             opening = await _open_whole(around, request, known, ranges=False)
@@ -98,8 +99,9 @@ async def _begin(around: Surroundings, request: Request, known: Known) -> Openin
             return Opening(identity, None, None, True, True, answer.disposition)
         return await _open_whole(around, request, known, ranges=False)
     identity = around.remembered_of(answer, accepted.length)
-    if is_strong(identity) or known.vouched or accepted.range.stop == accepted.length:
-        return Opening(identity, reply, accepted.range, True, True, answer.disposition)
+    joinable = is_strong(identity) or known.vouched
+    if joinable or accepted.range.stop == accepted.length:
+        return Opening(identity, reply, accepted.range, joinable, True, answer.disposition)
     reply.drop()  # ranges would do, but no validator could join them
     return await _open_whole(around, request, known, ranges=True)
 

@@ -179,6 +179,22 @@ class OriginKindTests(SynchronousTestCase):
                 self.assertEqual(world.octets(), content)
                 self.assertEqual(world.origin.ranges, [(0, 4 * MIB), None])
 
+    def test_nothing_to_join_by(self) -> None:
+        """Without validators the first answer, which brings all, is asked for help by nobody."""
+        for served in (File(CONTENT, etag=None), File(CONTENT, etag='W/"1"')):
+            with self.subTest(served.etag):
+                world = World(self)
+                world.origin.script = served.begin
+                job, ended = world.start(segments=8)
+                for offset in range(0, len(CONTENT), 64 * KIB):
+                    world.origin.exchanges[0].send(CONTENT[offset : offset + 64 * KIB])
+                    world.pass_time(2)
+                world.origin.exchanges[0].finish()
+                self.successResultOf(ended)
+                self.assertEqual(job.record.state, JobState.COMPLETE)
+                self.assertEqual(len(world.origin.exchanges), 1)
+                self.assertEqual(world.octets(), CONTENT)
+
     def test_strong_date(self) -> None:
         """A date of more than a minute joins segments; it is their condition."""
         world = World(self)
