@@ -19,9 +19,13 @@ from twisted.internet.task import deferLater
 
 from rangedaemon.client.redirects import origin_of
 from rangedaemon.core.congestion import Pace
+from rangedaemon.errors import Throttled
 
 MOST_HOSTS = 10_000
 """Hosts whose ways are remembered; the oldest that are idle are forgotten first."""
+
+SHORT_PEACE = 2.0
+"""Seconds that a request waits in line for a host that asked for peace."""
 
 Key = tuple[str, str, int]
 
@@ -68,6 +72,17 @@ class Hosts:
         host = self._host(url)
         self._hand_over(host)
         return host.used < self._allowed(host) and host.quiet_until <= self._clock.seconds()
+
+    def insist_on_peace(self, url: str) -> None:
+        """Ask nothing of a host that wants to be left alone, and hold no place meanwhile.
+
+        :raises Throttled: it does, for longer than is worth waiting in line.
+        """
+        rest = self._host(url).quiet_until - self._clock.seconds()
+        if rest > SHORT_PEACE:
+            raise Throttled(
+                f"the host asked to be left alone for {rest:.0f} s more", url=url, retry_after=rest
+            )
 
     def crowded(self, url: str) -> bool:
         """Whether the host has more connections than it is good for now."""
