@@ -30,6 +30,7 @@ from rangedaemon.core.jobs import (
     JobSnapshot,
     JobSpec,
     JobState,
+    Limits,
     SegmentSnapshot,
     Totals,
 )
@@ -184,7 +185,7 @@ class Runner(Service):
         now = self._now()
         records = [
             JobRecord(
-                id=self._new_id(),
+                id=spec.id or self._new_id(),
                 spec=spec,
                 state=JobState.PAUSED if spec.paused else JobState.QUEUED,
                 created=now,
@@ -229,6 +230,8 @@ class Runner(Service):
         async with self._turn:
             running = self._running.get(job_id)
             record = running[0].record if running else await self._record(job_id)
+            if change.moves and (running or record.filename is not None):
+                raise StateForbids("its file is begun already: it cannot have another place")
             spec = _changed(record.spec, change)
             if running:
                 await running[0].change(spec)
@@ -292,6 +295,19 @@ class Runner(Service):
         counts = dict(await self._store.counts())
         rate = sum(job.snapshot().live.rate for job, _ in self._running.values())
         return Totals(counts, rate)
+
+    @property
+    def limits(self) -> Limits:
+        """What all jobs together may take now."""
+        rates = [bucket.rate for bucket in self._habits.shared]
+        return Limits(self._max_active, rates[0] if rates else None)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Other limits until the end of this run; whoever runs already goes on."""
+        self._max_active = limits.max_active
+        for bucket in self._habits.shared:
+            bucket.set_rate(limits.rate_limit, self._habits.around.clock.seconds())
+        self._look()
 
     def subscribe(self, listener: Callable[[JobEvent], None]) -> Callable[[], None]:
         """Call *listener* on each event, until the answer is called."""
@@ -364,4 +380,7 @@ def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
         priority=spec.priority if change.priority is None else change.priority,
         segments=spec.segments if change.segments is None else change.segments,
         rate_limit=change.rate_limit if change.set_rate_limit else spec.rate_limit,
+        directory=change.directory or spec.directory,
+        filename=change.filename or spec.filename,
+        headers=spec.headers if change.headers is None else change.headers,
     )

@@ -18,6 +18,7 @@ from rangedaemon.core.jobs import (
     JobSnapshot,
     JobSpec,
     JobState,
+    Limits,
     Remembered,
     SegmentSnapshot,
     Totals,
@@ -79,7 +80,18 @@ class Jobs(Protocol):
         """The jobs that hold a slot, as they are at this moment, from memory."""
 
     async def change(self, job_id: str, change: JobChange) -> JobSnapshot:
-        """Change wishes, while it runs too. :raises UnknownJob: there is none."""
+        """Change wishes, while it runs too.
+
+        :raises UnknownJob: there is none.
+        :raises StateForbids: another place for a file that is begun already.
+        """
+
+    @property
+    def limits(self) -> Limits:
+        """What all jobs together may take now."""
+
+    def set_limits(self, limits: Limits) -> None:
+        """Other limits until the end of this run; whoever runs already goes on."""
 
     async def pause(self, job_id: str) -> JobSnapshot:
         """Stop it, keep what came. :raises UnknownJob, StateForbids:"""

@@ -80,8 +80,6 @@ def build_control_site(
     in_thread: InThread = inline,
     wall: Callable[[], float] = time.time,
     default_segments: int = 8,
-    max_active: int = 5,
-    rate_limit: int | None = None,
     notify_strangers: bool = False,
     urandom: Callable[[int], bytes] = os.urandom,
     rate_out: Callable[[], float] = lambda: 0.0,
@@ -97,7 +95,6 @@ def build_control_site(
     :param in_thread: where finished files are opened and read.
     :param wall: seconds since the epoch.
     :param shutdown: begins the clean stop; called after the answer has been sent.
-    :param max_active, rate_limit: what aria2's clients are told of the configuration.
     :param notify_strangers: tell WebSocket sessions of events that have shown no token.
     :param places: the addresses of the served folders.
     :param branches: further resources by the first segment of their path (``ui``).
@@ -120,7 +117,7 @@ def build_control_site(
         jobs,
         keyring=keyring,
         slowdown=slowdown,
-        defaults=Defaults(download_directory, default_segments, max_active, rate_limit),
+        defaults=Defaults(download_directory, default_segments),
         clock=clock,
         session_id=urandom(20).hex(),
         shutdown=shutdown,

@@ -95,6 +95,8 @@ class JobSpec:
     """What each piece hashes to, where a metalink told."""
     sums: str | None = None
     """The ``checksum`` that was asked for, where it was the address of a list."""
+    id: str | None = None
+    """The id that was asked for, 16 lower-case hex digits; None: a fresh one."""
     metalink: str | None = None
     """The address of the metalink that was followed."""
 
@@ -213,6 +215,26 @@ class JobChange:
     """Whether ``rate_limit`` is meant (None is a meaning: no limit)."""
     urls: tuple[str, ...] | None = None
     """Other addresses; a running job takes them at its next start."""
+    directory: str | None = None
+    """Absolute; like ``filename`` only where no octet has come yet."""
+    filename: str | None = None
+    headers: Mapping[str, str] | None = None
+    """Other request fields, in place of all that there were."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the file shall have another place."""
+        return self.directory is not None or self.filename is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What all jobs together may take."""
+
+    max_active: int
+    """Jobs that run at once."""
+    rate_limit: int | None
+    """Octets per second, None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,8 +174,6 @@ class Daemon(MultiService):
             started_at=self._reactor.seconds(),
             in_thread=self._in_disk_thread,
             default_segments=self._config.downloads.segments,
-            max_active=self._config.downloads.max_active,
-            rate_limit=self._config.downloads.rate_limit,
             allowed_origins=self._config.control.allowed_origins,
             notify_strangers=self._config.control.notify_strangers,
             branches=branches(),

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.client.runner import Runner
-from rangedaemon.core.jobs import JobChange, JobRecord, JobState
+from rangedaemon.core.jobs import JobChange, JobRecord, JobState, Limits
 from rangedaemon.errors import InvalidInput, StateForbids, UnknownJob
 from tests.client.scripted import File
 from tests.client.world import EPOCH, World
@@ -191,6 +191,31 @@ class SteeringTests(RunnerCase):
         leave()
         self.add("b", paused=True)
         self.assertEqual(len(heard), 1)
+
+
+class WishesTests(RunnerCase):
+    """Wishes about the place, the id and the whole."""
+
+    def test_place(self) -> None:
+        """A job that waits may go elsewhere; one whose file is begun may not."""
+        running, _, waiting = self.add("a", "b", "c")
+        change = JobChange(filename="other", headers={"A": "1"})
+        spec = self.world.result(self.runner.change(waiting, change)).record.spec
+        self.assertEqual((spec.filename, dict(spec.headers)), ("other", {"A": "1"}))
+        self.failureResultOf(ensureDeferred(self.runner.change(running, change)), StateForbids)
+
+    def test_own_id(self) -> None:
+        """An id that was asked for is taken; none is taken twice."""
+        [job_id] = self.add("a", id="00000000000000ff")
+        self.assertEqual(job_id, "00000000000000ff")
+
+    def test_limits(self) -> None:
+        """A higher number lets the next one run at once; the rate holds for all of them."""
+        _, _, waiting = self.add("a", "b", "c")
+        self.assertIs(self.state(waiting), JobState.QUEUED)
+        self.runner.set_limits(Limits(max_active=3, rate_limit=1000))
+        self.assertIsNot(self.state(waiting), JobState.QUEUED)
+        self.assertEqual(self.runner.limits.max_active, 3)
 
 
 class RemoveTests(RunnerCase):

@@ -16,10 +16,11 @@ from rangedaemon.core.jobs import (
     JobSnapshot,
     JobSpec,
     JobState,
+    Limits,
     Live,
     SegmentSnapshot,
 )
-from rangedaemon.errors import Complaint, InvalidInput, StateForbids, UnknownJob
+from rangedaemon.errors import Complaint, InvalidInput, NameTaken, StateForbids, UnknownJob
 
 
 class MemoryJobs:
@@ -27,6 +28,7 @@ class MemoryJobs:
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self.now = now
+        self.limits = Limits(max_active=5, rate_limit=None)
         self.counters = Counters()
         self.jobs: dict[str, JobSnapshot] = {}
         self.deleted: list[tuple[str, bool]] = []
@@ -39,10 +41,16 @@ class MemoryJobs:
         return [self._added(spec) for spec in specs]
 
     def _added(self, spec: JobSpec) -> JobSnapshot:
+        if spec.id in self.jobs:
+            raise NameTaken(f"a job with id {spec.id} exists already")
         self._seq += 1
         state = JobState.PAUSED if spec.paused else JobState.QUEUED
         record = JobRecord(
-            id=f"{self._seq:016x}", spec=spec, state=state, created=self.now, seq=self._seq
+            id=spec.id or f"{self._seq:016x}",
+            spec=spec,
+            state=state,
+            created=self.now,
+            seq=self._seq,
         )
         return self._put(JobSnapshot(record))
 
@@ -107,7 +115,16 @@ class MemoryJobs:
 
     async def change(self, job_id: str, change: JobChange) -> JobSnapshot:
         """Change wishes."""
-        spec = (await self.get(job_id)).record.spec
+        record = (await self.get(job_id)).record
+        spec = record.spec
+        if change.moves and record.filename is not None:
+            raise StateForbids("its file is begun already")
+        spec = replace(
+            spec,
+            directory=change.directory or spec.directory,
+            filename=change.filename or spec.filename,
+            headers=spec.headers if change.headers is None else change.headers,
+        )
         if change.priority is not None:
             spec = replace(spec, priority=change.priority)
         if change.segments is not None:
@@ -117,6 +134,10 @@ class MemoryJobs:
         if change.urls is not None:
             spec = replace(spec, urls=change.urls)
         return self.become(job_id, spec=spec)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Keep them."""
+        self.limits = limits
 
     async def pause(self, job_id: str) -> JobSnapshot:
         """Not once it is paused or finished."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -31,7 +32,7 @@ from rangedaemon.control.aria2.methods import Methods
 from rangedaemon.control.aria2.notifications import Narrator
 from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.aria2.questions import Questions
-from rangedaemon.control.aria2.sessions import BoundedWebSocketResource, Sessions
+from rangedaemon.control.aria2.sessions import Sessions
 from rangedaemon.control.intake import cut_off
 from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.ports import Jobs
@@ -46,6 +47,9 @@ from rangedaemon.control.routing import set_fields, shielded, write_head
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.errors import Fault
+
+if TYPE_CHECKING:
+    from rangedaemon.control.aria2.sockets import BoundedWebSocketResource
 
 MEDIA_TYPE = "application/json-rpc"
 SHUTDOWN_DELAY = 1.0
@@ -66,7 +70,6 @@ class Endpoint(Resource):
         Resource.__init__(self)
         self._dispatcher = dispatcher
         self._sessions = sessions
-        self._socket = BoundedWebSocketResource(sessions)
 
     def render(self, request: Request) -> bytes | int:
         """Answer, by whichever way it came."""
@@ -95,6 +98,14 @@ class Endpoint(Resource):
         if self._sessions.full:
             return _refuse(request, NotReady("too many WebSocket sessions"))
         return self._socket.render_GET(request)
+
+    @cached_property
+    def _socket(self) -> BoundedWebSocketResource:
+        from rangedaemon.control.aria2.sockets import (  # noqa: PLC0415 - for the first session
+            BoundedWebSocketResource,
+        )
+
+        return BoundedWebSocketResource(self._sessions)
 
     def _call(self, request: Request, asked: Call | Broken | Batch, callback: str | None) -> int:
         """A call that has begun is finished, even where its caller hangs up."""

@@ -8,15 +8,19 @@ with its sentence, as all failures inside of aria2's methods do.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rangedaemon.control.aria2.downloads import WAITING_STATES, Downloads, all_of
 from rangedaemon.control.aria2.envelope import RpcError
 from rangedaemon.control.aria2.options import (
     DANGEROUS,
+    LIVE,
     Defaults,
     change_of,
+    described_spec,
     global_options,
+    limits_of,
     refused,
     spec_of,
     texts,
@@ -26,6 +30,7 @@ from rangedaemon.control.aria2.queue import place
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.wishes import check_url
 from rangedaemon.core.jobs import FINISHED, RUNNING, JobChange, JobSnapshot, JobSpec, JobState
+from rangedaemon.core.metalink_reading import parse_metalink
 from rangedaemon.errors import Fault, StateForbids
 
 Method = Callable[[Params], Awaitable[Any]]
@@ -50,6 +55,7 @@ class Methods:
         """The methods by their wire names."""
         short = {
             "addUri": self.add_uri,
+            "addMetalink": self.add_metalink,
             **dict.fromkeys(("remove", "forceRemove"), self.remove),
             **dict.fromkeys(("pause", "forcePause"), self.pause),
             **dict.fromkeys(("pauseAll", "forcePauseAll"), self.pause_all),
@@ -85,6 +91,20 @@ class Methods:
         if not uris:
             raise RpcError("No URI to download.")
         return spec_of(uris, options, self._defaults)
+
+    async def add_metalink(self, params: Params) -> list[str]:
+        """The GIDs of new downloads, one for each file that the document describes."""
+        octets, options, position = params.octets(0), params.options(1), params.position(2)
+        described = parse_metalink(octets, "metalink:")
+        fit = [replace(file, urls=tuple(filter(_is_url, file.urls))) for file in described]
+        specs = [described_spec(file, options, self._defaults) for file in fit if file.urls]
+        if not specs:
+            raise RpcError("No URI to download.")
+        added = await self._jobs.add(specs)
+        if position is not None:
+            for at, snapshot in enumerate(added, position):
+                await place(self._jobs, snapshot, at)
+        return [snapshot.record.id for snapshot in added]
 
     async def add_many(self, calls: Sequence[Params]) -> Sequence[str | RpcError]:
         """Several `add_uri` without a place in the queue: as one, or else one by one."""
@@ -213,18 +233,22 @@ class Methods:
         job_id = snapshot.record.id
         if gone or snapshot.record.state in FINISHED:
             raise RpcError(f"Cannot change option for GID#{job_id}")
-        await self._jobs.change(job_id, change_of(params.options(1)))
+        change = change_of(params.options(1), snapshot.record.spec, self._defaults)
+        await self._jobs.change(job_id, change)
         return "OK"
 
     async def change_global_option(self, params: Params) -> str:
-        """Refuse what cannot be changed, and what never may be over RPC."""
+        """Change the limits; refuse what cannot be changed, and what never may be over RPC."""
         options = texts(params.options(0))
         for name in sorted(DANGEROUS & set(options)):
             raise refused(name, "it lets the daemon write files anywhere")
-        present = global_options(self._defaults)
+        present = global_options(self._defaults, self._jobs.limits)
         for name, value in options.items():
-            if name in present and value != present[name]:
+            if name not in LIVE and name in present and value != present[name]:
                 raise refused(name, "it is set in the configuration")
+        limits = limits_of(options, self._jobs.limits)
+        if limits != self._jobs.limits:
+            self._jobs.set_limits(limits)
         return "OK"
 
     # -- the daemon ---------------------------------------------------------------

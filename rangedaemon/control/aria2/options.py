@@ -11,7 +11,7 @@ import os.path
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rangedaemon.control.aria2.envelope import RpcError
@@ -22,7 +22,8 @@ from rangedaemon.control.wishes import (
     check_text,
     confined,
 )
-from rangedaemon.core.jobs import JobChange, JobSpec, OnConflict
+from rangedaemon.core.jobs import JobChange, JobSpec, Limits, OnConflict
+from rangedaemon.core.metalink_reading import Described
 
 MAX_SEGMENTS = 128
 _SIZE = re.compile(r"([0-9]{1,15})([KkMm]?)")
@@ -38,8 +39,6 @@ class Defaults:
 
     directory: str
     segments: int = 8
-    max_active: int = 5
-    rate_limit: int | None = None
 
 
 def texts(options: Mapping[str, Any]) -> dict[str, str | list[str]]:
@@ -121,7 +120,7 @@ def spec_of(uris: list[str], options: Mapping[str, Any], defaults: Defaults) -> 
     :raises OutsideDirectory: ``dir`` or ``out`` lead out of the download directory.
     """
     reader = Reader(options)
-    directory, filename = _place(reader, defaults.directory)
+    directory, filename = _place(reader, defaults.directory, defaults.directory)
     return JobSpec(
         urls=tuple(dict.fromkeys(uris)),
         directory=directory,
@@ -133,23 +132,63 @@ def spec_of(uris: list[str], options: Mapping[str, Any], defaults: Defaults) -> 
         on_conflict=_on_conflict(reader),
         paused=reader.flag("pause"),
         source="aria2",
+        id=_gid(reader),
     )
 
 
-def change_of(options: Mapping[str, Any]) -> JobChange:
+def described_spec(file: Described, options: Mapping[str, Any], defaults: Defaults) -> JobSpec:
     """
-    What ``changeOption`` changes of a job.
+    The job for one file of a metalink; its name and hashes are the document's.
 
-    :raises RpcError: a known option that cannot be changed any more, or a bad value.
+    :raises RpcError, OutsideDirectory: as `spec_of` does.
+    """
+    own = {name: value for name, value in options.items() if name not in ("out", "checksum", "gid")}
+    return replace(
+        spec_of(list(file.urls), own, defaults),
+        filename=file.name,
+        checksum=file.checksum,
+        size=file.size,
+        pieces=file.pieces,
+    )
+
+
+def change_of(options: Mapping[str, Any], spec: JobSpec, defaults: Defaults) -> JobChange:
+    """
+    What ``changeOption`` changes of a job that was asked for by *spec*.
+
+    :raises RpcError: an option that cannot be changed any more, or a bad value.
+    :raises OutsideDirectory: ``dir`` or ``out`` lead out of the download directory.
     """
     reader = Reader(options)
-    fixed = {"dir", "out", "checksum", "header", "user-agent", "referer"} & set(options)
-    for name in sorted(fixed):
-        raise refused(name, "it cannot be changed once the download is there")
+    if "checksum" in reader:
+        raise refused("checksum", "it cannot be changed once the download is there")
+    directory = filename = None
+    if reader.one("dir") or reader.one("out"):
+        directory, filename = _place(reader, defaults.directory, spec.directory)
     return JobChange(
         segments=_segments(reader),
         rate_limit=reader.size("max-download-limit") or None,
         set_rate_limit="max-download-limit" in reader,
+        directory=None if directory == spec.directory else directory,
+        filename=None if filename == spec.filename else filename,
+        headers=_headers(reader) if _FIELDS & set(options) else None,
+    )
+
+
+_FIELDS = frozenset({"header", "user-agent", "referer", "http-user", "http-passwd"})
+
+
+def limits_of(options: Mapping[str, Any], present: Limits) -> Limits:
+    """
+    What ``changeGlobalOption`` makes of the *present* limits.
+
+    :raises RpcError: a bad value.
+    """
+    reader = Reader(options)
+    rate = reader.size("max-overall-download-limit")
+    return Limits(
+        max_active=reader.number("max-concurrent-downloads") or present.max_active,
+        rate_limit=present.rate_limit if rate is None else rate or None,
     )
 
 
@@ -171,14 +210,14 @@ def options_of(spec: JobSpec) -> dict[str, str | list[str]]:
     return shown
 
 
-def global_options(defaults: Defaults) -> dict[str, str]:
+def global_options(defaults: Defaults, limits: Limits) -> dict[str, str]:
     """What ``getGlobalOption`` tells."""
     return {
         "dir": defaults.directory,
         "split": str(defaults.segments),
         "max-connection-per-server": str(defaults.segments),
-        "max-concurrent-downloads": str(defaults.max_active),
-        "max-overall-download-limit": str(defaults.rate_limit or 0),
+        "max-concurrent-downloads": str(limits.max_active),
+        "max-overall-download-limit": str(limits.rate_limit or 0),
         "max-overall-upload-limit": "0",
         "max-download-limit": "0",
         "allow-overwrite": "false",
@@ -195,10 +234,23 @@ def _yes(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _place(reader: Reader, base: str) -> tuple[str, str | None]:
-    directory, out = reader.one("dir"), reader.one("out")
+LIVE = frozenset({"max-concurrent-downloads", "max-overall-download-limit"})
+"""Global options that can be changed; they hold until the daemon ends."""
+
+
+def _gid(reader: Reader) -> str | None:
+    gid = reader.one("gid")
+    if gid is None:
+        return None
+    if not re.fullmatch("[0-9A-Fa-f]{16}", gid) or not int(gid, 16):
+        raise refused("gid", "16 hexadecimal digits, not all zero")
+    return gid.lower()
+
+
+def _place(reader: Reader, base: str, present: str) -> tuple[str, str | None]:
+    wanted, out = reader.one("dir"), reader.one("out")
     try:
-        directory = confined(base, check_text(directory) if directory else None)
+        directory = confined(base, check_text(wanted)) if wanted else present
         if not out:
             return directory, None
         head, name = os.path.split(check_text(out))

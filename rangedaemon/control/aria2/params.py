@@ -6,6 +6,7 @@ Positions count after the token was taken away.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -23,6 +24,13 @@ class Params:
     def text(self, at: int) -> str:
         """A string that must be there."""
         return self._required(at, str)
+
+    def octets(self, at: int) -> bytes:
+        """Octets in base64 that must be there."""
+        try:
+            return b64decode(self.text(at), validate=True)
+        except ValueError as broken:  # also what is not ASCII
+            raise RpcError(f"The parameter at {at} is not base64.") from broken
 
     def integer(self, at: int, least: int | None = None) -> int:
         """An integer that must be there."""

@@ -16,7 +16,7 @@ from rangedaemon.core.jobs import FINISHED, RUNNING, JobSnapshot
 
 PROTOCOL_VERSION = "1.37.0"
 """The aria2 whose interface this is; clients compare it."""
-FEATURES = ["Async DNS", "GZip", "HTTPS", "Message Digest"]
+FEATURES = ["Async DNS", "GZip", "HTTPS", "Message Digest", "Metalink"]
 
 
 class Questions:
@@ -106,8 +106,8 @@ class Questions:
         return options_of(snapshot.record.spec)
 
     async def get_global_option(self, _: Params) -> dict[str, str]:
-        """What the daemon is configured with."""
-        return global_options(self._defaults)
+        """What the daemon is configured with, and what was changed since."""
+        return global_options(self._defaults, self._jobs.limits)
 
     async def get_global_stat(self, _: Params) -> dict[str, str]:
         """Counts and rates."""

@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import NOT_DONE_YET, Request
-from twisted.web.websocket import WebSocketResource, WebSocketTransport
-from wsproto.utilities import LocalProtocolError
+from twisted.web.server import Request
 from zope.interface import implementer
 
 from rangedaemon.control.access import bearer
@@ -28,6 +26,9 @@ from rangedaemon.control.intake import MAX_BODY, cut_off
 from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.slowdown import peer_at
 from rangedaemon.control.tokens import Keyring
+
+if TYPE_CHECKING:
+    from twisted.web.websocket import WebSocketTransport
 
 MAX_SESSIONS = 200
 MAX_BACKLOG = 2 * MAX_BODY
@@ -212,35 +213,10 @@ class SocketSession:
 
     def _quietly(self, send: Callable[[], None]) -> None:
         """Send; a connection that is closing takes nothing any more, and need not."""
+        from wsproto.utilities import LocalProtocolError  # noqa: PLC0415 - see `sockets`
+
         try:
             send()
         except LocalProtocolError:
             self._gone = True
             self._registry.discard(self)
-
-
-class BoundedWebSocketResource(WebSocketResource):
-    """Opens sessions, and counts what they send."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        super().__init__(self)
-        self._sessions = sessions
-
-    def buildProtocol(self, request: Request) -> SocketSession:  # noqa: N802
-        """A session, kept at hand for the counting."""
-        self._latest = self._sessions.buildProtocol(request)
-        return self._latest
-
-    def render_GET(self, request: Request) -> bytes | int:
-        """The handshake; from then on the octets go past the bound."""
-        channel: Any = request.channel
-        answer = super().render_GET(request)
-        if answer is NOT_DONE_YET:
-            session, deliver = self._latest, channel.dataReceived
-
-            def bounded(octets: bytes) -> None:
-                if session.arrived(len(octets)):
-                    deliver(octets)
-
-            channel.dataReceived = bounded
-        return answer

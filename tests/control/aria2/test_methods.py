@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rangedaemon.control.aria2.endpoint import SHUTDOWN_DELAY
 from rangedaemon.core.intervals import ByteRange, IntervalSet
-from rangedaemon.core.jobs import JobState, Live, Remembered, SegmentSnapshot
+from rangedaemon.core.jobs import JobState, Limits, Live, Remembered, SegmentSnapshot
 from tests.control.aria2.rpc_case import URL, RpcTestCase
 from tests.control.wire import TOKEN
 
@@ -109,6 +109,24 @@ class SteerTests(RpcTestCase):
         self.wire.jobs.become(gid, state=JobState.COMPLETE)
         self.assertIn("Cannot change option", self.refused("aria2.changeOption", gid, {}))
 
+    def test_change_place(self) -> None:
+        """Of one that waits; once its file is begun it stays where it is."""
+        gid = self.added()
+        self.call("aria2.changeOption", gid, {"dir": "sub", "out": "new.iso"})
+        told = self.call("aria2.tellStatus", gid)
+        self.assertEqual(told["files"][0]["path"], "/srv/downloads/sub/new.iso")
+        self.wire.jobs.become(gid, filename="new.iso")
+        self.assertIn("begun", self.refused("aria2.changeOption", gid, {"out": "other.iso"}))
+        self.assertEqual(self.call("aria2.changeOption", gid, {"out": "new.iso"}), "OK")
+
+    def test_own_gid(self) -> None:
+        """The GID that a client chose is the job's id; it is taken once only."""
+        gid = "00000000000000aa"
+        self.assertEqual(self.call("aria2.addUri", [URL], {"gid": gid.upper()}), gid)
+        self.assertIn(gid, self.refused("aria2.addUri", [URL], {"gid": gid}))
+        self.refused("aria2.addUri", [URL], {"gid": "12"})
+        self.assertEqual(list(self.wire.jobs.jobs), [gid])
+
     def test_retry_by_options(self) -> None:
         """What ``getOption`` tells is taken by ``addUri`` as it is."""
         gid = self.added(dir="x", out="b", split="3")
@@ -135,6 +153,18 @@ class SteerTests(RpcTestCase):
         self.assertEqual(self.call("aria2.changeGlobalOption", {"split": "8", "x": "y"}), "OK")
         for options in ({"dir": "/etc"}, {"log": "/x"}, {"save-cookies": "/x"}):
             self.refused("aria2.changeGlobalOption", options)
+
+    def test_global_limits(self) -> None:
+        """Two can be changed while it runs, and are told from then on; bad ones change nothing."""
+        changes = {"max-concurrent-downloads": "2", "max-overall-download-limit": "500K"}
+        self.assertEqual(self.call("aria2.changeGlobalOption", changes), "OK")
+        self.assertEqual(self.wire.jobs.limits, Limits(2, 512000))
+        told = self.call("aria2.getGlobalOption")
+        self.assertEqual({name: told[name] for name in changes},
+                         {**changes, "max-overall-download-limit": "512000"})  # fmt: skip
+        self.refused("aria2.changeGlobalOption", {"max-concurrent-downloads": "0"})
+        self.refused("aria2.changeGlobalOption", {"max-concurrent-downloads": "3", "dir": "/etc"})
+        self.assertEqual(self.wire.jobs.limits, Limits(2, 512000))
 
 
 class AskTests(RpcTestCase):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.control.aria2.envelope import RpcError
-from rangedaemon.control.aria2.options import Defaults, change_of, options_of, spec_of
-from rangedaemon.core.jobs import JobSpec, OnConflict
+from rangedaemon.control.aria2.options import Defaults, change_of, limits_of, options_of, spec_of
+from rangedaemon.core.jobs import JobSpec, Limits, OnConflict
 from rangedaemon.errors import OutsideDirectory
 
 DEFAULTS = Defaults("/d", segments=8)
@@ -133,9 +133,49 @@ class RoundTripTests(SynchronousTestCase):
         self.assertNotIn("secret", str(options_of(made)))
 
     def test_change(self) -> None:
-        """Limits and connections change; the rest is refused, not passed over."""
-        change = change_of({"max-download-limit": "0", "split": "2"})
+        """Limits and connections change; what is proved is refused, not passed over."""
+        change = change_of({"max-download-limit": "0", "split": "2"}, spec(), DEFAULTS)
         self.assertEqual((change.segments, change.rate_limit, change.set_rate_limit),
                          (2, None, True))  # fmt: skip
-        self.assertFalse(change_of({"split": "2"}).set_rate_limit)
-        self.assertRaises(RpcError, change_of, {"dir": "/d/y"})
+        self.assertFalse(change_of({"split": "2"}, spec(), DEFAULTS).set_rate_limit)
+        self.assertRaises(RpcError, change_of, {"checksum": "md5=x"}, spec(), DEFAULTS)
+
+    def test_change_place(self) -> None:
+        """A new name stays in the job's directory, a new directory below ours; the same is none."""
+        for options, directory, filename in (
+            ({"dir": "/d/y"}, "/d/y", None),
+            ({"out": "c"}, None, "c"),
+            ({"out": "z/c"}, "/d/x/z", "c"),
+            ({"dir": "y", "out": "z/c"}, "/d/y/z", "c"),
+            ({"dir": "/d/x", "out": "b"}, None, None),
+            ({"dir": ""}, None, None),
+        ):
+            change = change_of(options, spec(dir="x", out="b"), DEFAULTS)
+            self.assertEqual((change.directory, change.filename), (directory, filename), options)
+        self.assertRaises(OutsideDirectory, change_of, {"dir": "/etc"}, spec(), DEFAULTS)
+
+    def test_change_fields(self) -> None:
+        """New fields come in place of all that there were; none given, none changed."""
+        change = change_of({"header": ["A: 1"]}, spec(header=["B: 2"]), DEFAULTS)
+        self.assertEqual(change.headers, {"A": "1"})
+        self.assertIsNone(change_of({"split": "2"}, spec(header=["B: 2"]), DEFAULTS).headers)
+
+    def test_limits(self) -> None:
+        """The two limits that can be changed; 0 is none, what is not named stays."""
+        present = Limits(5, 1000)
+        for options, limits in (
+            ({}, present),
+            ({"max-concurrent-downloads": "2"}, Limits(2, 1000)),
+            ({"max-overall-download-limit": "1M"}, Limits(5, 1048576)),
+            ({"max-overall-download-limit": "0"}, Limits(5, None)),
+        ):
+            self.assertEqual(limits_of(options, present), limits)
+        for bad in ({"max-concurrent-downloads": "0"}, {"max-overall-download-limit": "x"}):
+            self.assertRaises(RpcError, limits_of, bad, present)
+
+    def test_gid(self) -> None:
+        """A client may choose the GID: 16 hexadecimal digits, not all zero."""
+        self.assertEqual(spec(gid="00000000000000FF").id, "00000000000000ff")
+        self.assertIsNone(spec().id)
+        for bad in ("", "ff", "0" * 16, "g" * 16, "0" * 17):
+            self.assertRaises(RpcError, spec, gid=bad)
