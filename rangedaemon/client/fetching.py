@@ -226,8 +226,8 @@ class Fetching:
     async def forget(self) -> int:
         """Throw every octet away; how many there were."""
         lost = max(self._books.record.covered.total, self.written.total)
-        await self.let_go(empty=True)
         await self._books.save(covered=EMPTY)
+        await self.let_go(empty=True)
         return lost
 
     async def let_go(self, *, empty: bool = False, forget: bool = False) -> None:

@@ -16,22 +16,12 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
+from rangedaemon.client.asking import Asking
 from rangedaemon.client.books import Books
-from rangedaemon.client.describing import (
-    answers_with_metalink,
-    described,
-    follow_metalink,
-    insist_on_size,
-    mirrors_of,
-    names_documents,
-)
 from rangedaemon.client.fetching import Fetching
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
-from rangedaemon.client.opening import Known, Opening, open_transfer
-from rangedaemon.client.origin import Request
-from rangedaemon.client.redirects import fields_for
-from rangedaemon.client.source import Source
+from rangedaemon.client.opening import Opening
 from rangedaemon.client.workfile import Workfile, final_path
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import (
@@ -86,9 +76,9 @@ class Job:
         self._around = habits.around
         self._books = Books(record, habits, self._live)
         self._fetching = Fetching(self._books, habits)
+        self._asking = Asking(self._books, habits.around, self._read, self._cancellable)
         self._stop_by: Trigger | None = None
         self._network: Deferred[Any] | None = None
-        self._stream_only = False
         self._changes_before = record.changes
 
     # -- seen from outside ------------------------------------------------------
@@ -205,19 +195,17 @@ class Job:
         elif isinstance(fault, PartFileLost):
             await self._start_over(fault, filename=None)
         else:
-            self._stream_only = isinstance(fault, NoRanges)
+            self._asking.stream_only = isinstance(fault, NoRanges)
             await self._fetching.last_checkpoint()
 
     async def _attempt(self) -> None:
-        if names_documents(self.record.spec):
-            spec = await self._cancellable(described(self._around, self.record.spec))
-            await self._books.save(spec=spec)
+        await self._asking.describe()
         await self._take_up()
         if self._is_whole():
             await self._books.move(Trigger.ANSWERED)
             await self._cancellable(self._fetching.check())
         else:
-            opening = await self._first_answer()
+            opening = await self._asking.first_answer()
             await self._settle_file(opening)
             await self._books.move(
                 Trigger.ANSWERED,
@@ -234,7 +222,7 @@ class Job:
         There a signed address is renewed, or the refusal is repeated for good.
         """
         try:
-            await self._fetching.fetch(opening, self._sources(opening), self._cancellable)
+            await self._fetching.fetch(opening, self._asking.sources(opening), self._cancellable)
         except (Missing, Unauthorized, Refused) as fault:
             raise Unjoinable(f"{fault.detail} in the middle", url=fault.url) from fault
 
@@ -257,44 +245,11 @@ class Job:
             )
             await self._books.save(covered=found.covered, refetched=record.refetched + found.lost)
 
-    async def _open(self) -> Opening:
-        """The first address that answers well, in the order they were given."""
-        last: OriginFault | None = None
-        for url in self.record.spec.urls:
-            try:
-                opening = await open_transfer(self._around, self._request(url), self._known(url))
-                insist_on_size(self.record.spec, opening)
-            except (Changed, NoRanges, Unjoinable):
-                raise
-            except OriginFault as fault:
-                self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
-                last = last or fault
-            else:
-                return opening
-        raise last or StorageFault("the job has no address")
-
-    async def _first_answer(self) -> Opening:
-        """The first good answer; where it brings a metalink, that of what this describes."""
-        opening = await self._cancellable(self._open())
-        spec = self.record.spec
-        if not answers_with_metalink(spec, opening):
-            return opening
-        url = opening.identity.asked or self._url
-        spec = await self._cancellable(follow_metalink(self._around, spec, url))
-        await self._books.save(spec=spec)
-        return await self._cancellable(self._open())
-
-    def _sources(self, opening: Opening) -> list[Source]:
-        """Where octets may come from: first who answered, then the mirrors."""
-        asked = opening.identity.asked or self._url
-        mirrors = [Source(self._request(u)) for u in mirrors_of(self.record.spec, opening)]
-        return [Source(self._request(asked), opening.identity), *mirrors]
-
     async def _settle_file(self, opening: Opening) -> None:
         """The part file for what *opening* brings, with room for it."""
         try:
             if self._fetching.file is None:
-                address = opening.identity.url or self._url
+                address = opening.identity.url or self._asking.url
                 name = choose_name(self.record.spec.filename, opening.disposition, address)
                 self._fetching.file = await Workfile.create(self._habits, self.record, name)
             if opening.identity.length is not None:
@@ -311,12 +266,12 @@ class Job:
         policy = self.record.spec.on_change
         if policy is OnChange.FAIL:
             raise fault
+        another = self.record.changes + 1
         if policy is OnChange.KEEP_OLD and self._fetching.file is not None:
             await self._fetching.file.keep_old()
-            await self._start_over(fault, filename=None)
+            await self._start_over(fault, changes=another, filename=None)
         else:
-            await self._start_over(fault)
-        await self._books.save(changes=self.record.changes + 1)
+            await self._start_over(fault, changes=another)
         self._books.announce("changed")
 
     async def _start_over(self, fault: Fault, **changes: Any) -> None:
@@ -359,7 +314,7 @@ class Job:
 
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""
-        error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._url)
+        error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._asking.url)
         # a source that changes each time it is asked wins octets without end
         steady = self.record.changes == self._changes_before
         attempts = 1 if self._fetching.won and steady else self.record.attempts
@@ -376,30 +331,10 @@ class Job:
     # -- small things -----------------------------------------------------------
 
     @property
-    def _url(self) -> str:
-        return self.record.spec.urls[0]
-
-    @property
     def _file(self) -> Workfile:
         if self._fetching.file is None:
             raise StorageFault("the part file is not open")
         return self._fetching.file
-
-    def _request(self, url: str) -> Request:
-        """What goes to *url*; the job's fields were given for its first address' origin."""
-        return Request(url, fields_for(url, self._url, self.record.spec.headers))
-
-    def _known(self, url: str) -> Known:
-        remembered = self.record.remembered
-        if remembered.asked not in (None, url):  # another mirror's validators say nothing here
-            remembered = Remembered(length=remembered.length, digest=remembered.digest)
-        return Known(
-            remembered=remembered,
-            covered=self.record.covered,
-            stream_only=self._stream_only,
-            vouched=self.record.spec.checksum is not None,
-            read=self._read,
-        )
 
     async def _read(self, offset: int, length: int) -> bytes:
         return await self._file.read(offset, length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -160,6 +161,25 @@ class ChangedFileTests(SynchronousTestCase):
         self.changed(world, File(NEW, modified=HOUR_LATER))
         self.assertEqual((self.record.state, self.record.changes), (S.COMPLETE, 1))
         self.assertEqual(world.octets(), NEW)
+
+    def test_killed_while_it_begins_again(self) -> None:
+        """At no step does the journal claim what was cut, or take old octets for new ones."""
+        world = World(self)
+        record = world.run_cut(File(OLD, modified=FULL), HALF)
+        claimed, cut = [], os.ftruncate
+
+        def ftruncate(descriptor: int, length: int) -> None:
+            if length == 0:
+                claimed.append(world.store.records[record.id].covered.total)
+            cut(descriptor, length)
+
+        self.patch(os, "ftruncate", ftruncate)
+        before = len(world.store.saved)
+        world.origin.script = File(NEW, etag='"v2"', modified=HOUR_LATER)
+        self.assertEqual(world.run(world.again(record)).state, S.COMPLETE)
+        self.assertEqual(set(claimed), {0})
+        for saved in world.store.saved[before:]:
+            self.assertEqual(saved.changes, int(saved.remembered.etag != '"v1"'))
 
     def test_policy_fail(self) -> None:
         """With ``fail`` the job ends, and what it had stays."""
