@@ -38,7 +38,8 @@ _FILLER: Final = bytes(CAPACITY)
 class Pipe:
     """Octets between a socket and a file."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_emptied: Callable[[], None] = lambda: None) -> None:
+        self._on_emptied = on_emptied
         self.reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with suppress(OSError):  # a smaller one serves too
             fcntl.fcntl(self._writer, _F_SETPIPE_SZ, CAPACITY)
@@ -69,6 +70,7 @@ class Pipe:
         self.emptying = False
         if self.orphaned:
             self.close()
+        self._on_emptied()
 
     def close(self) -> None:
         """Let go of both ends; nothing happens the second time."""
@@ -95,6 +97,9 @@ class Taker(Protocol):
     def piped(self, pipe: Pipe, count: int) -> None:
         """*count* octets more are in *pipe*."""
 
+    def relieved(self) -> None:
+        """A pipe is empty again, perhaps one that an earlier taker's octets were in."""
+
 
 class Diverter:
     """The reading side of one plain connection."""
@@ -106,6 +111,17 @@ class Diverter:
         self._pipes: list[Pipe] = []
         self._latest: Pipe | None = None
         """The pipe that the last octets went into, nothing has come another way since."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no pipe has room: what is read now would have to wait in memory."""
+        if len(self._pipes) < PIPES_EACH or self._fillable() is not None:
+            return False
+        return all(pipe.held and not pipe.closed for pipe in self._pipes)
+
+    def _relieved(self) -> None:
+        if self.taker is not None:
+            self.taker.relieved()
 
     def read(self) -> BaseException | None:
         """Take what the socket has: instead of the connection's own ``doRead``."""
@@ -130,10 +146,17 @@ class Diverter:
         self._latest = None
         return self._read()  # type: ignore[no-any-return]
 
-    def _pipe(self) -> Pipe | None:
-        """The pipe for the next octets of the stream, None where all are in use."""
+    def _fillable(self) -> Pipe | None:
+        """The pipe that the last octets went into, where more of the stream may follow."""
         latest = self._latest
         if latest is not None and not latest.emptying and 0 < latest.held < CAPACITY // 2:
+            return latest
+        return None
+
+    def _pipe(self) -> Pipe | None:
+        """The pipe for the next octets of the stream, None where all are in use."""
+        latest = self._fillable()
+        if latest is not None:
             return latest
         for pipe in self._pipes:
             if not pipe.held and not pipe.closed:
@@ -142,7 +165,7 @@ class Diverter:
         if len(self._pipes) == PIPES_EACH:
             return None
         try:
-            pipe = Pipe()
+            pipe = Pipe(self._relieved)
         except OSError:
             return None
         self._pipes.append(pipe)

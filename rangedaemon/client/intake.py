@@ -167,7 +167,7 @@ class Intake(Protocol):
 
     def _hold_back(self, count: int) -> None:
         delay = self._throttle.take(count)
-        if self._writer.pending > self._most_pending:
+        if self._writer.pending > self._most_pending or self._pipes_full:
             self._full = True
         if delay > 0 and self._wait is None:
             self._wait = self._clock.callLater(delay, self._waited)
@@ -175,8 +175,17 @@ class Intake(Protocol):
             self._held = True
             self._producer.pauseProducing()
 
+    @property
+    def _pipes_full(self) -> bool:
+        return self._diverter is not None and self._diverter.full
+
+    def relieved(self) -> None:
+        """A pipe of the connection is empty again."""
+        self._drained()
+
     def _drained(self) -> None:
-        if self._full and self._writer.pending <= self._most_pending // 2:
+        few = self._writer.pending <= self._most_pending // 2
+        if self._full and few and not self._pipes_full:
             self._full = False
             self._resume()
 
