@@ -8,12 +8,10 @@ is always waited for, so that nothing writes to a file that was let go of.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import Logger
 
 from rangedaemon.client.asking import Asking
@@ -21,6 +19,7 @@ from rangedaemon.client.books import Books
 from rangedaemon.client.fetching import Fetching
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
+from rangedaemon.client.interrupt import Interrupt, Stopped
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.workfile import Workfile, final_path
 from rangedaemon.core.intervals import IntervalSet
@@ -44,7 +43,6 @@ from rangedaemon.errors import (
     Fault,
     Missing,
     NoRanges,
-    OriginFault,
     PartFileLost,
     Refused,
     StateForbids,
@@ -54,15 +52,8 @@ from rangedaemon.errors import (
     Unjoinable,
 )
 
-T = TypeVar("T")
 MOST_FRUITLESS = 3
 """How often one run may begin again without an octet gained before it gives up."""
-
-
-class Stopped(Fault):
-    """The job was told to stop; nobody's error."""
-
-    code = "stopped"
 
 
 class Job:
@@ -76,9 +67,8 @@ class Job:
         self._around = habits.around
         self._books = Books(record, habits, self._live)
         self._fetching = Fetching(self._books, habits)
-        self._asking = Asking(self._books, habits.around, self._read, self._cancellable)
-        self._stop_by: Trigger | None = None
-        self._network: Deferred[Any] | None = None
+        self._interrupt = Interrupt()
+        self._asking = Asking(self._books, habits.around, self._read, self._interrupt.cancellable)
         self._changes_before = record.changes
 
     # -- seen from outside ------------------------------------------------------
@@ -105,9 +95,7 @@ class Job:
 
     def stop(self, by: Trigger) -> None:
         """End the run soon, with *by* (PAUSE or INTERRUPT) as its last event."""
-        self._stop_by = by
-        if self._network is not None:
-            self._network.cancel()
+        self._interrupt.stop(by)
 
     async def change(self, spec: JobSpec) -> None:
         """Take on other wishes while it runs."""
@@ -163,7 +151,7 @@ class Job:
             await self._verify_and_publish()
         except Stopped:
             await self._fetching.last_checkpoint()
-            await self._books.move(self._stop_by or Trigger.INTERRUPT)
+            await self._books.move(self._interrupt.by or Trigger.INTERRUPT)
         except Fault as fault:
             await self._fetching.last_checkpoint()
             await self._after(fault)
@@ -203,7 +191,7 @@ class Job:
         await self._take_up()
         if self._is_whole():
             await self._books.move(Trigger.ANSWERED)
-            await self._cancellable(self._fetching.check())
+            await self._interrupt.cancellable(self._fetching.check())
         else:
             opening = await self._asking.first_answer()
             await self._settle_file(opening)
@@ -222,7 +210,9 @@ class Job:
         There a signed address is renewed, or the refusal is repeated for good.
         """
         try:
-            await self._fetching.fetch(opening, self._asking.sources(opening), self._cancellable)
+            await self._fetching.fetch(
+                opening, self._asking.sources(opening), self._interrupt.cancellable
+            )
         except (Missing, Unauthorized, Refused) as fault:
             raise Unjoinable(f"{fault.detail} in the middle", url=fault.url) from fault
 
@@ -292,7 +282,7 @@ class Job:
         if length is None:
             raise StorageFault("the length is still not known")
         try:
-            proof = await self._fetching.verify(lambda: self._stop_by is None)
+            proof = await self._fetching.verify(lambda: self._interrupt.by is None)
         except ChecksumMismatch as fault:
             spec = self.record.spec  # another list may have another sum by the next time
             await self._start_over(fault, spec=replace(spec, checksum=spec.sums or spec.checksum))
@@ -338,25 +328,3 @@ class Job:
 
     async def _read(self, offset: int, length: int) -> bytes:
         return await self._file.read(offset, length)
-
-    async def _cancellable(self, story: Awaitable[T]) -> T:
-        """Await *story*, which `stop` may cut short.
-
-        :raises Stopped: it was.
-        """
-        network: Deferred[T] = ensureDeferred(_awaited(story))
-        self._network = network
-        if self._stop_by is not None:
-            network.cancel()
-        try:
-            return await network
-        except (CancelledError, OriginFault):  # a cancelled request fails as a broken one does
-            if self._stop_by is None:
-                raise
-            raise Stopped from None
-        finally:
-            self._network = None
-
-
-async def _awaited(story: Awaitable[T]) -> T:
-    return await story

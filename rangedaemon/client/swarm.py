@@ -279,7 +279,11 @@ class Swarm:
         lasting = not fault.retryable or not self._bearable(fault)
         if lasting and self._sources.put_aside(source, fault):
             return
-        if not self._bearable(fault) or self._fetching == 0:
+        if not self._bearable(fault):
+            raise fault
+        if self._fetching == 0:
+            if self._sources.put_aside(source, fault):
+                return  # another address has the same octets, and may answer
             raise fault
         if lasting:
             self._around.hosts.overloaded(source.url, None)

@@ -1,0 +1,123 @@
+"""
+Whom a job asks, for what, and in which order: until one answers well.
+
+A job's addresses are mirrors of one file.  Some name documents that describe it; what
+they describe takes their place before, or after, the first answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+
+from twisted.logger import Logger
+
+from rangedaemon.client.books import Books
+from rangedaemon.client.describing import (
+    answers_with_metalink,
+    described,
+    follow_metalink,
+    insist_on_size,
+    mirrors_of,
+    names_documents,
+)
+from rangedaemon.client.opening import Known, Opening, open_transfer
+from rangedaemon.client.origin import Request
+from rangedaemon.client.overlap import Read
+from rangedaemon.client.redirects import fields_for
+from rangedaemon.client.source import Source
+from rangedaemon.client.surroundings import Surroundings
+from rangedaemon.core.jobs import Remembered
+from rangedaemon.errors import Changed, NoRanges, OriginFault, StorageFault, Unjoinable
+
+T = TypeVar("T")
+
+
+class Cancellable(Protocol):
+    """Awaits what the network must do, which may be cut short."""
+
+    def __call__(self, story: Awaitable[T]) -> Awaitable[T]:
+        """The result of *story*."""
+
+
+class Asking:
+    """The requests of one running job."""
+
+    _log = Logger()
+
+    def __init__(
+        self, books: Books, around: Surroundings, read: Read, cancellable: Cancellable
+    ) -> None:
+        """:param read: reads octets of the part file, to compare."""
+        self.stream_only = False
+        """Whether this run has learned that ranges are not to be had."""
+        self._books = books
+        self._around = around
+        self._read = read
+        self._cancellable = cancellable
+
+    @property
+    def url(self) -> str:
+        """The first address: the one that the job's own fields were given for."""
+        return self._books.record.spec.urls[0]
+
+    async def describe(self) -> None:
+        """Fetch the documents that the job's wishes name, and take their word."""
+        spec = self._books.record.spec
+        if names_documents(spec):
+            await self._books.save(spec=await self._cancellable(described(self._around, spec)))
+
+    async def first_answer(self) -> Opening:
+        """The first good answer; where it brings a metalink, that of what this describes.
+
+        :raises Fault: nobody answers well.
+        """
+        opening = await self._cancellable(self._open())
+        spec = self._books.record.spec
+        if not answers_with_metalink(spec, opening):
+            return opening
+        url = opening.identity.asked or self.url
+        spec = await self._cancellable(follow_metalink(self._around, spec, url))
+        await self._books.save(spec=spec)
+        return await self._cancellable(self._open())
+
+    async def _open(self) -> Opening:
+        """The first address that answers well, in the order they were given."""
+        last: OriginFault | None = None
+        spec = self._books.record.spec
+        for url in spec.urls:
+            try:
+                opening = await open_transfer(self._around, self._request(url), self._known(url))
+                insist_on_size(spec, opening)
+            except (Changed, NoRanges, Unjoinable):
+                raise
+            except OriginFault as fault:
+                self._log.info("{why}", why=fault.detail)
+                last = last or fault
+            else:
+                return opening
+        raise last or StorageFault("the job has no address")
+
+    def sources(self, opening: Opening) -> list[Source]:
+        """Where octets may come from: first who answered, then the mirrors."""
+        asked = opening.identity.asked or self.url
+        spec = self._books.record.spec
+        mirrors = [Source(self._request(u)) for u in mirrors_of(spec, opening)]
+        return [Source(self._request(asked), opening.identity), *mirrors]
+
+    def _request(self, url: str) -> Request:
+        """What goes to *url*; the job's fields were given for its first address' origin."""
+        return Request(url, fields_for(url, self.url, self._books.record.spec.headers))
+
+    def _known(self, url: str) -> Known:
+        record = self._books.record
+        remembered = record.remembered
+        if remembered.asked not in (None, url):  # another mirror's validators say nothing here
+            remembered = Remembered(length=remembered.length, digest=remembered.digest)
+        return Known(
+            remembered=remembered,
+            covered=record.covered,
+            stream_only=self.stream_only,
+            vouched=record.spec.checksum is not None,
+            read=self._read,
+        )
