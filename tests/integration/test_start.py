@@ -176,6 +176,8 @@ class FirstRunTests(IntegrationCase):
         file_port = free_port()
         example = (ROOT / "conf" / "rangedaemon.yaml").read_text()
         example = example.replace("8080", str(file_port)).replace("6880", str(daemon.port))
+        log = daemon.directory / "access.log"
+        example = example.replace("access_log: null", f"access_log: {{path: {log}}}")
         daemon.config_file = daemon.directory / "conf" / "rangedaemon.yaml"
         daemon.config_file.parent.mkdir()
         daemon.config_file.write_text(example)
@@ -189,9 +191,8 @@ class FirstRunTests(IntegrationCase):
         self.assertEqual(digest(copy), digest(sample))
         self.assertEqual(done["checksum"], f"sha-256={digest(sample)}")
         self.assertEqual(done["verified"], "checksum")
-        self.assertGreater(
-            len(re.findall(r'"GET /files/sample\.bin HTTP/1\.1" 206', daemon.log)), 4
-        )
+        asked = r'"GET /files/sample\.bin HTTP/1\.1" 206'
+        until(lambda: len(re.findall(asked, log.read_text())) > 4, "several ranges in the log")
         for address in (f"http://127.0.0.1:{file_port}/files", f"127.0.0.1:{daemon.port}/api/v1"):
             self.assertIn(address, daemon.log)
 
