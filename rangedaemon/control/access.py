@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from rangedaemon.control.problems import (
     Forbidden,
@@ -86,6 +87,7 @@ class Rules:
         return Door.TOKEN
 
 
+@lru_cache(64)
 def host_name(text: str) -> str | None:
     """
     The host of a ``Host`` field in one spelling: no port, brackets, capitals, last dot.

@@ -50,6 +50,8 @@ class Journal(JobStore):
         self._busy = False
         self._closed = False
         self._own_pool = own_pool
+        self._changes = 0
+        self._counted: Mapping[JobState, int] | None = None
 
     @classmethod
     async def open(
@@ -101,7 +103,7 @@ class Journal(JobStore):
 
     async def add(self, records: Sequence[JobRecord]) -> list[JobRecord]:
         """Insert, all or none; the answers carry their ``seq``."""
-        return await self._ask(partial(queries.add, records=records))
+        return await self._change(partial(queries.add, records=records))
 
     async def get(self, job_id: str) -> JobRecord | None:
         """One record, None where there is none."""
@@ -128,15 +130,21 @@ class Journal(JobStore):
 
     async def save(self, record: JobRecord) -> None:
         """Replace the record of that id in one transaction."""
-        await self._ask(partial(queries.save, record=record))
+        await self._change(partial(queries.save, record=record))
 
     async def delete(self, job_id: str) -> None:
         """Forget it; nothing happens where there is none."""
-        await self._ask(partial(queries.remove, job_id=job_id))
+        await self._change(partial(queries.remove, job_id=job_id))
 
     async def counts(self) -> Mapping[JobState, int]:
-        """How many records are in each state that has any."""
-        return await self._ask(queries.counts)
+        """How many records are in each state that has any; asked anew only after a change."""
+        if self._counted is not None and not self._closed:
+            return self._counted
+        changes = self._changes
+        counted = await self._ask(queries.counts)
+        if changes == self._changes:
+            self._counted = counted
+        return counted
 
     async def next_queued(self, *, limit: int, without: Collection[str]) -> Sequence[JobRecord]:
         """Queued records, highest priority first, oldest first among equals."""
@@ -152,6 +160,11 @@ class Journal(JobStore):
         return await self._ask(queries.next_retry)
 
     # -- group commit ---------------------------------------------------------------
+
+    def _change(self, work: Callable[[Connection], T]) -> Deferred[T]:
+        self._changes += 1
+        self._counted = None
+        return self._ask(work)
 
     def _ask(self, work: Callable[[Connection], T]) -> Deferred[T]:
         if self._closed:

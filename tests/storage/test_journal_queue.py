@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.jobs import JobRecord, JobSpec, JobState
+from rangedaemon.storage import queries
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.threads import inline
 
@@ -59,3 +63,25 @@ class QueueTests(SynchronousTestCase):
         changed = replace(last, spec=replace(last.spec, priority=9))
         self.successResultOf(self.journal.save(changed))
         self.assertEqual(self.queue(0, 1, backwards=False), [last.id])
+
+    def test_counts_follow_changes(self) -> None:
+        """Counts are asked for once, and anew after each change, one under way too."""
+        asked: list[object] = []
+        count = queries.counts
+
+        def counted(connection: Connection) -> Mapping[JobState, int]:
+            asked.append(connection)
+            return count(connection)
+
+        self.patch(queries, "counts", counted)
+        for _ in range(3):
+            found = self.successResultOf(Deferred.fromCoroutine(self.journal.counts()))
+        self.assertEqual((found[JobState.PAUSED], len(asked)), (6, 1))
+        paused = next(each for each in self.records if each.state is JobState.PAUSED)
+        self.successResultOf(self.journal.save(replace(paused, state=JobState.QUEUED)))
+        found = self.successResultOf(Deferred.fromCoroutine(self.journal.counts()))
+        self.assertEqual((found[JobState.PAUSED], found[JobState.QUEUED]), (5, 7))
+        self.successResultOf(self.journal.delete(paused.id))
+        found = self.successResultOf(Deferred.fromCoroutine(self.journal.counts()))
+        self.assertEqual(found[JobState.QUEUED], 6)
+        self.assertEqual(len(asked), 3)
