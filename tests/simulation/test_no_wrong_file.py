@@ -247,6 +247,8 @@ class Engine(RuleBasedStateMachine):
         part = image.file(self.directories[0] / f"{record.filename}.part")
         final = image.file(self.directories[0] / record.filename)
         there = part if part is not None else final
+        if there is None and record.spec.on_change is OnChange.KEEP_OLD:
+            return  # it has another name already; that it is gone will be found
         assert there is not None, f"{record.covered} is claimed, and there is no part file"
         pairs = record.covered.to_pairs()
         if record.spec.checksum is not None:  # may join what no validator joins: the end decides
