@@ -32,7 +32,6 @@ WORTH: Final = 64 * 1024
 
 _FLAGS: Final = getattr(os, "SPLICE_F_NONBLOCK", 0) | getattr(os, "SPLICE_F_MOVE", 0)
 _F_SETPIPE_SZ: Final = getattr(fcntl, "F_SETPIPE_SZ", 1031)
-_FILLER: Final = bytes(CAPACITY)
 
 
 class Pipe:
@@ -138,8 +137,8 @@ class Diverter:
             return main.CONNECTION_DONE
         self._latest = pipe
         self.taker.piped(pipe, count)
-        filler = _FILLER if count == CAPACITY else _FILLER[:count]
-        self._transport.protocol.dataReceived(filler)
+        # Memory that is all zeros and never looked at costs no memory.
+        self._transport.protocol.dataReceived(bytes(count))
         return None
 
     def _plain_read(self) -> BaseException | None:

@@ -48,7 +48,7 @@ from rangedaemon.storage.opening import Opened, open_journal
 from rangedaemon.storage.sample import make_sample
 from rangedaemon.storage.threads import pooled
 
-DISK_THREADS = 8
+DISK_THREADS = 4
 JOURNAL_FILE = "journal.sqlite"
 
 

@@ -36,7 +36,7 @@ class Recovered:
 
 
 _LOCAL = threading.local()
-SCRATCH = 256 * 1024
+SCRATCH = 64 * 1024
 
 
 def _scratch() -> bytearray:
