@@ -15,6 +15,7 @@ import math
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rangedaemon.errors import ClientFault
 
@@ -45,6 +46,7 @@ class _Peer:
     held: int = 0
 
 
+@lru_cache(256)
 def peer_of(host: str | None) -> str:
     """Who *host* is to us: an address, the /64 of an IPv6 one; all of a Unix socket are one."""
     with suppress(ValueError):
