@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 
 from rangedaemon.client.redirects import origin_of
 from rangedaemon.core.congestion import Pace
@@ -26,6 +26,8 @@ MOST_HOSTS = 10_000
 
 SHORT_PEACE = 2.0
 """Seconds that a request waits in line for a host that asked for peace."""
+LOOK_SECONDS = 2.0
+"""How often who waits looks whether the host is good for more again."""
 
 Key = tuple[str, str, int]
 
@@ -101,9 +103,7 @@ class Hosts:
 
     async def _acquire(self, host: _Host) -> None:
         if host.used >= self._allowed(host):
-            waiter: Deferred[None] = Deferred(host.waiters.remove)
-            host.waiters.append(waiter)
-            await waiter  # whoever fires it has counted us
+            await self._wait(host)  # whoever wakes us has counted us
         else:
             host.used += 1
         try:
@@ -112,6 +112,18 @@ class Hosts:
         except BaseException:
             self._release(host)
             raise
+
+    async def _wait(self, host: _Host) -> None:
+        """Return when a slot was given back, or when the host is good for more again."""
+        waiter: Deferred[None] = Deferred(host.waiters.remove)
+        host.waiters.append(waiter)
+        growth = LoopingCall(self._hand_over, host)
+        growth.clock = self._clock
+        growth.start(LOOK_SECONDS, now=False)
+        try:
+            await waiter
+        finally:
+            growth.stop()
 
     def _release(self, host: _Host) -> None:
         host.used -= 1

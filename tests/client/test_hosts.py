@@ -91,15 +91,19 @@ class HostsTests(SynchronousTestCase):
         self.assertEqual(self.inside, [*"abcdef"])
 
     def test_growth_wakes_a_waiter(self) -> None:
-        """Whoever looks after the host has recovered lets in who waits."""
+        """Who waits gets in when the host has recovered, although nobody ends."""
         for name in "abcd":
             self.hold(name)
         self.hosts.overloaded(URL, None)
         self.let_go("a", "b")
         self.hold("e")
-        self.clock.advance(2 * GROWTH_SECONDS)
-        self.hosts.free(URL)
+        for _ in range(round(GROWTH_SECONDS) - 1):
+            self.clock.advance(1)
+        self.assertEqual(self.inside, [*"abcd"])
+        for _ in range(3):
+            self.clock.advance(1)
         self.assertEqual(self.inside, [*"abcde"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_retry_after(self) -> None:
         """Nobody comes in before the time that the host named, also who waited already."""
