@@ -46,7 +46,7 @@ from rangedaemon.service.wiring import build_runner, keyring_of, specs_of
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import Opened, open_journal
 from rangedaemon.storage.sample import make_sample
-from rangedaemon.storage.threads import pooled
+from rangedaemon.storage.threads import OwnThread, pooled
 
 DISK_THREADS = 4
 JOURNAL_FILE = "journal.sqlite"
@@ -73,7 +73,7 @@ class Daemon(MultiService):
         self._control: list[PromptEndpoint] = []
         self._serving: Serving | None = None
         self._beginning: Deferred[None] | None = None
-        self._journal_thread = ThreadPool(1, 1, name="journal")
+        self._journal_thread = OwnThread(reactor, "journal")
         self._opened: Opened | None = None
         self._journal: Journal
         self._runner: Runner
@@ -138,8 +138,8 @@ class Daemon(MultiService):
                 endpoint.port.stopListening()
         if self._opened is not None:
             self._opened.close()
-        for pool in (self._disk, self._journal_thread):
-            pool.stop()
+        self._disk.stop()
+        self._journal_thread.stop()
 
     def _open(self) -> None:
         """The parts that need the journal."""
@@ -147,8 +147,7 @@ class Daemon(MultiService):
         self._opened = open_journal(config.state_dir / JOURNAL_FILE)
         keyring = keyring_of(config, os.urandom)
         self._journal_thread.start()
-        in_thread = pooled(self._reactor, self._journal_thread)
-        self._journal = Journal(self._opened, in_thread, self._journal_thread)
+        self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
         self._runner, self._connections = build_runner(
             config.downloads,
             self._reactor,

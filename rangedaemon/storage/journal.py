@@ -19,7 +19,6 @@ from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.errors import StorageFault
@@ -27,7 +26,7 @@ from rangedaemon.storage import queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
 from rangedaemon.storage.ports import JobStore
 from rangedaemon.storage.sqlfaults import named_faults
-from rangedaemon.storage.threads import InThread, pooled
+from rangedaemon.storage.threads import InThread, OwnThread
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -42,14 +41,14 @@ class Journal(JobStore):
     """
 
     def __init__(
-        self, opened: Opened, in_thread: InThread, own_pool: ThreadPool | None = None
+        self, opened: Opened, in_thread: InThread, own_thread: OwnThread | None = None
     ) -> None:
         self._opened = opened
         self._in_thread = in_thread
         self._asked: list[Asked] = []
         self._busy = False
         self._closed = False
-        self._own_pool = own_pool
+        self._own_thread = own_thread
         self._changes = 0
         self._counted: Mapping[JobState, int] | None = None
 
@@ -67,13 +66,12 @@ class Journal(JobStore):
     @classmethod
     async def open_in_own_thread(cls, path: Path, reactor: IReactorFromThreads) -> Journal:
         """The same in a thread that lives as long as the journal is open."""
-        pool = ThreadPool(1, 1, name="journal")
-        pool.start()
-        in_thread = pooled(reactor, pool)
+        thread = OwnThread(reactor, "journal")
+        thread.start()
         try:
-            return cls(await in_thread(open_journal, path), in_thread, pool)
+            return cls(await thread(open_journal, path), thread, thread)
         except BaseException:
-            pool.stop()
+            thread.stop()
             raise
 
     @property
@@ -96,8 +94,8 @@ class Journal(JobStore):
             await settled
             await self._in_thread(self._opened.close)
         finally:
-            if self._own_pool is not None:
-                self._own_pool.stop()
+            if self._own_thread is not None:
+                self._own_thread.stop()
 
     # -- what `JobStore` promises ---------------------------------------------------
 

@@ -7,12 +7,15 @@ builds the service decides which threads it runs in, and tests run it inline.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+from threading import Thread
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 T = TypeVar("T")
@@ -32,6 +35,53 @@ def pooled(reactor: IReactorFromThreads, pool: ThreadPool) -> InThread:
         return deferToThreadPool(reactor, pool, function, *args)
 
     return run
+
+
+class OwnThread:
+    """
+    An `InThread` with one thread, which does one thing after the other.
+
+    A pool would do, but handing work over costs it ten times as much, and the journal
+    is handed a piece for each job that is added.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads, name: str) -> None:
+        self._reactor = reactor
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._do_all, name=name)
+
+    def start(self) -> None:
+        """Begin; what was asked for before waits for this."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what was asked for before, and end; blocks until then."""
+        if self._thread.is_alive():
+            self._work.put(None)
+            self._thread.join()
+
+    def __call__(self, function: Callable[..., T], /, *args: object) -> Deferred[T]:
+        """Do it when its turn comes."""
+        answer: Deferred[T] = Deferred()
+        self._work.put(lambda: self._do(answer, function, args))
+        return answer
+
+    def _do(self, answer: Deferred[T], function: Callable[..., T], args: Iterable[object]) -> None:
+        outcome: T | Failure
+        try:
+            outcome = function(*args)
+        except BaseException:  # noqa: BLE001 - handed on: it is the caller's answer
+            outcome = Failure()
+        self._reactor.callFromThread(_answer, answer, outcome)
+
+    def _do_all(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
+
+def _answer(answer: Deferred[T], outcome: T | Failure) -> None:
+    if not answer.called:  # else it was cancelled
+        answer.callback(outcome)
 
 
 def inline(function: Callable[..., T], /, *args: object) -> Deferred[T]:

@@ -266,7 +266,7 @@ class ThreadTests(TestCase):
         self.assertEqual({record.seq for [record] in answers}, set(range(1, 301)))
         self.assertEqual(await journal.counts(), {JobState.QUEUED: 300})
         await journal.close()
-        self.assertEqual([t for t in journal._own_pool.threads if t.is_alive()], [])
+        self.assertNotIn("journal", [thread.name for thread in threading.enumerate()])
 
     async def test_any_thread_of_a_pool(self) -> None:
         """A pool of many threads serves as well: two never meet in the journal."""
