@@ -9,11 +9,11 @@ Everything blocks and is called off the reactor thread.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import OnConflict
@@ -35,15 +35,8 @@ class Recovered:
     """How many claimed octets are gone or are not what was written."""
 
 
-_LOCAL = threading.local()
-SCRATCH = 64 * 1024
-
-
-def _scratch() -> bytearray:
-    """A buffer of this thread's own, small enough to stay in its cache."""
-    if not hasattr(_LOCAL, "buffer"):
-        _LOCAL.buffer = bytearray(SCRATCH)
-    return _LOCAL.buffer  # type: ignore[no-any-return]
+SCRATCH = 512 * 1024
+"""Octets that are read back and hashed at a time."""
 
 
 class LedgeredFile:
@@ -52,6 +45,9 @@ class LedgeredFile:
     def __init__(self, part: PartFile, log: ExtentLog) -> None:
         self.part = part
         self._log = log
+        self._one_by_one = Lock()
+        self._scratch: bytearray | None = None
+        """Where octets are that were moved past us, while they are hashed."""
 
     @classmethod
     def create(
@@ -113,11 +109,12 @@ class LedgeredFile:
     def splice(self, offset: int, pipe: int, count: int) -> int:
         """Put *count* octets that are in *pipe* at *offset*, then log them; how many it was."""
         self.part.splice(offset, pipe, count)
-        buffer = _scratch()
-        for start in range(offset, offset + count, len(buffer)):
-            view = memoryview(buffer)[: offset + count - start]
-            self.part.read_into(start, view)
-            self._log.wrote(start, [view])
+        with self._one_by_one:
+            self._scratch = self._scratch or bytearray(SCRATCH)
+            for start in range(offset, offset + count, SCRATCH):
+                view = memoryview(self._scratch)[: offset + count - start]
+                self.part.read_into(start, view)
+                self._log.wrote(start, [view])
         return count
 
     def sync(self) -> None:
