@@ -14,11 +14,12 @@ the job gets done.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -369,7 +370,7 @@ class Engine(RuleBasedStateMachine):
     @rule(what=st.sampled_from(["pause", "resume", "retry"]))
     def steer(self, what: str) -> None:
         """A word of the operator's, which may not fit."""
-        with suppress(StateForbids):
+        with contextlib.suppress(StateForbids):
             self.life.finish(getattr(self.life.runner, what)(self.id))
         self._check()
 
