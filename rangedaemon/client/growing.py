@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rangedaemon.core.intervals import IntervalSet
-from rangedaemon.core.jobs import JobRecord, JobState, Remembered
+from rangedaemon.core.jobs import RUNNING, JobRecord, JobState, Remembered
 from rangedaemon.errors import Changed, StateForbids
 from rangedaemon.storage.partfile import storage_faults
 from rangedaemon.storage.threads import InThread
@@ -62,12 +62,14 @@ class GrowingFile:
     async def read(self, offset: int, most: int) -> bytes:
         """At least one octet, at most *most*, from *offset* on; waits until it is there.
 
-        :raises StateForbids: the job has stopped and the octet is missing.
+        :raises StateForbids: the job has stopped; the next run may begin the file anew.
         :raises Changed: the file is another one now.
         """
         reach = await self._reach(offset)
         self._insist_on_same()
-        return await self._job.in_thread(self._pread, offset, min(most, reach - offset))
+        octets = await self._job.in_thread(self._pread, offset, min(most, reach - offset))
+        self._insist_on_same()  # else the file may have been cut and written anew meanwhile
+        return octets
 
     async def _reach(self, offset: int) -> int:
         """Up to where octets are there from *offset* on; at least one is."""
@@ -85,6 +87,9 @@ class GrowingFile:
     def _insist_on_same(self) -> None:
         if self._job.record.changes != self.generation:
             raise Changed("the file changed at the origin while it was read")
+        state = self._job.record.state
+        if state not in RUNNING and state is not JobState.COMPLETE:
+            raise StateForbids(f"the job is {state}: its file may be cut and written anew")
 
     def _pread(self, offset: int, length: int) -> bytes:
         with storage_faults(self._job.path):
