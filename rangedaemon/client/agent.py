@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from rangedaemon.client.diversion import divert
 
-READ_SIZE = 256 * 1024
+READ_SIZE = 128 * 1024
 """Octets that one read of a socket may bring."""
 
 CODING = "X-Rangedaemon-Content-Encoding"
