@@ -39,9 +39,8 @@ _log = Logger()
 
 def _first_cause(failure: Failure) -> Failure:
     """What went wrong, out of the box that `gatherResults` puts it in."""
-    failure.trap(FirstError)
-    cause: Failure = failure.value.subFailure
-    return cause
+    first = failure.value
+    return first.subFailure if isinstance(first, FirstError) else failure
 
 
 class NoWorker(Fault):
