@@ -1,0 +1,204 @@
+"""
+Which jobs run and which wait: slots, priorities, retries that fall due.
+
+Waiting jobs live in the journal, only running ones in memory.  Whatever an earlier
+run left in the middle is queued again at the start; a stop ends every job with a last
+checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, ensureDeferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rangedaemon.client.habits import Habits
+from rangedaemon.client.job import Job
+from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot
+from rangedaemon.core.transfer import Trigger as Move
+from rangedaemon.core.transfer import move
+from rangedaemon.errors import UnknownJob
+
+RECOVERY_PAGE = 500
+REST_SECONDS = 30.0
+"""How long a job is left alone whose run the journal could not take down."""
+LONGEST_TIMER = 3600.0
+"""Seconds after which the journal is asked again for its next retry, whatever it said."""
+
+
+class Queue(Service):
+    """Runs at most so many jobs at once, highest priority first."""
+
+    _log = Logger()
+
+    def __init__(self, habits: Habits, *, max_active: int, new_id: Callable[[], str]) -> None:
+        """
+        :param habits: what jobs share; its ``announce`` is ours to set.
+        :param new_id: 16 fresh lower-case hex digits at each call.
+        """
+        self._habits = replace(habits, announce=self._announce)
+        self._store = habits.store
+        self.counters = habits.around.counters
+        self._max_active = max_active
+        self._new_id = new_id
+        self._running: dict[str, tuple[Job, Deferred[None]]] = {}
+        self._resting: dict[str, IDelayedCall] = {}
+        self._listeners: list[Callable[[JobEvent], None]] = []
+        self._turn = DeferredLock()
+        self._timer: IDelayedCall | None = None
+        self._looking = self._look_again = False
+
+    # -- life -------------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Queue again what an earlier run left in the middle; call before the start."""
+        for state in RUNNING:
+            while records := await self._store.page(state=state, limit=RECOVERY_PAGE, before=None):
+                for record in records:
+                    await self._store.save(
+                        replace(record, state=move(record.state, Move.INTERRUPT))
+                    )
+
+    def startService(self) -> None:
+        """Begin to run jobs."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._look()
+
+    def stopService(self) -> Deferred[None]:
+        """Checkpoint and end every job; fires when the last has let go of its file."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        while self._resting:
+            self._resting.popitem()[1].cancel()
+        return ensureDeferred(self._halt_all())
+
+    async def _halt_all(self) -> None:
+        async with self._turn:
+            for job, _ in [*self._running.values()]:
+                job.stop(Move.INTERRUPT)
+            await DeferredList([_after(ending) for _, ending in self._running.values()])
+
+    # -- the queue --------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Start what may start, soon; looks that are asked for meanwhile become one."""
+        self._look_again = True
+        if not self._looking:
+            self._looking = True
+            ensureDeferred(self._look_until_quiet()).addErrback(
+                lambda failure: self._log.failure("the queue stands still", failure)
+            )
+
+    async def _look_until_quiet(self) -> None:
+        try:
+            while self._look_again:
+                self._look_again = False
+                await self._fill()
+        finally:
+            self._looking = False
+
+    async def _fill(self) -> None:
+        async with self._turn:
+            if not self.running:
+                return
+            await self._wake_due()
+            free = self._max_active - len(self._running)
+            if free > 0:
+                for record in await self._store.next_queued(
+                    limit=free, without=[*self._running, *self._resting]
+                ):
+                    self._start(record)
+            await self._set_timer()
+
+    async def _wake_due(self) -> None:
+        for record in await self._store.due(now=self._now(), limit=RECOVERY_PAGE):
+            await self._change(record, Move.DUE)
+
+    async def _set_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+        at = await self._store.next_retry()
+        if at is not None and self.running:
+            delay = min(max(0.0, at - self._now()), LONGEST_TIMER)
+            self._timer = self._habits.around.clock.callLater(delay, self._look)
+
+    def _start(self, record: JobRecord) -> None:
+        if not self.running:
+            return
+        job = Job(record, self._habits)
+        ending = ensureDeferred(job.run())
+        self._running[record.id] = (job, ending)
+        ending.addErrback(self._broke, record.id)
+        ending.addBoth(lambda _: self._ended(record.id))
+
+    def _broke(self, failure: Failure, job_id: str) -> None:
+        """Not even its end could be written down: leave it alone for a while."""
+        self._log.failure("job {id} broke", failure, id=job_id)
+        self._resting[job_id] = self._habits.around.clock.callLater(
+            REST_SECONDS, self._rested, job_id
+        )
+
+    def _rested(self, job_id: str) -> None:
+        del self._resting[job_id]
+        self._look()
+
+    def _ended(self, job_id: str) -> None:
+        del self._running[job_id]
+        self._look()
+
+    def _now(self) -> float:
+        return self._habits.around.wall()
+
+    def subscribe(self, listener: Callable[[JobEvent], None]) -> Callable[[], None]:
+        """Call *listener* on each event, until the answer is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # -- small things -------------------------------------------------------------
+
+    def _announce(self, kind: str, snapshot: JobSnapshot) -> None:
+        for listener in [*self._listeners]:
+            listener(JobEvent(kind, snapshot))
+
+    def _snapshot(self, record: JobRecord) -> JobSnapshot:
+        running = self._running.get(record.id)
+        return running[0].snapshot() if running else JobSnapshot(record)
+
+    async def _record(self, job_id: str) -> JobRecord:
+        record = await self._store.get(job_id)
+        if record is None:
+            raise UnknownJob(f"there is no job {job_id!r}")
+        return record
+
+    async def _change(self, record: JobRecord, event: Move, **changes: Any) -> JobSnapshot:
+        record = replace(record, state=move(record.state, event), **changes)
+        await self._store.save(record)
+        snapshot = JobSnapshot(record)
+        self._announce("job", snapshot)
+        return snapshot
+
+    async def _halt(self, running: tuple[Job, Deferred[None]], by: Move) -> None:
+        job, ending = running
+        job.stop(by)
+        await _after(ending)
+
+
+def _after(ending: Deferred[None]) -> Deferred[None]:
+    """A Deferred of its own that fires when *ending* has."""
+    after: Deferred[None] = Deferred()
+
+    def fire(result: Any) -> Any:
+        after.callback(None)
+        return result
+
+    ending.addBoth(fire)
+    return after
