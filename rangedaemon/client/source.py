@@ -7,17 +7,25 @@ mirror is a good source once samples of its octets were those on the disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rangedaemon.client.hosts import Traits
-from rangedaemon.client.origin import Request
+from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Answer, Partial, Unsatisfiable, Whole, judge
 from rangedaemon.core.conditions import condition
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.validators import Judgement, Verdict, compare
-from rangedaemon.errors import Changed, NoRanges, OriginFault, Unjoinable
+from rangedaemon.errors import (
+    Changed,
+    Fault,
+    NoRanges,
+    OriginFault,
+    Throttled,
+    Unjoinable,
+    Unreachable,
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -98,3 +106,33 @@ def _unjoinable(
         around.hosts.traits(answer.url).volatile_tags = True
         around.hosts.traits(source.url).volatile_tags = True
     return Unjoinable(judgement.reason, url=answer.url)
+
+
+async def ask_segment(
+    around: Surroundings,
+    source: Source,
+    asked: ByteRange,
+    length: int | None,
+    *,
+    vouched: bool,
+) -> tuple[Reply, ByteRange]:
+    """Ask *source* for a range; its judged answer, and which octets that brings.
+
+    A host that refuses, or cannot be reached, gets fewer connections for a while.
+
+    :raises OriginFault: see `judge_segment`.
+    """
+    hosts = around.hosts
+    condition = source.condition(hosts.traits(source.url))
+    try:
+        reply = await around.origin.get(replace(source.request, range=asked, if_range=condition))
+    except Unreachable:
+        hosts.overloaded(source.url, None)
+        raise
+    try:
+        return reply, judge_segment(around, source, reply.answer, asked, length, vouched=vouched)
+    except Fault as fault:
+        reply.drop()
+        if isinstance(fault, Throttled):
+            hosts.overloaded(source.url, fault.retry_after)
+        raise

@@ -10,7 +10,6 @@ of the last one it is the attempt's.  Mirrors join once octets of theirs were pr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
@@ -22,12 +21,12 @@ from rangedaemon.client.intake import Intake
 from rangedaemon.client.origin import Reply
 from rangedaemon.client.overlap import Read
 from rangedaemon.client.sink import Sink
-from rangedaemon.client.source import Source, judge_segment
+from rangedaemon.client.source import Source, ask_segment
 from rangedaemon.client.sources import Sources
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.client.throttle import Throttle
+from rangedaemon.client.weeding import give_up_silent, give_up_slow
 from rangedaemon.core.intervals import ByteRange
-from rangedaemon.core.laggards import laggards
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.core.promises import promised_content
 from rangedaemon.errors import (
@@ -36,10 +35,7 @@ from rangedaemon.errors import (
     Fault,
     NoRanges,
     OriginFault,
-    Throttled,
-    TimedOut,
     Unjoinable,
-    Unreachable,
 )
 
 NEARBY = 8 * 1024 * 1024
@@ -154,21 +150,10 @@ class Swarm:
         """Measure each connection over the last *seconds*; give up silent and slow ones."""
         for intake in self.intakes:
             intake.measure(seconds)
-        self._give_up_silent()
-        self._give_up_slow()
+        give_up_silent(self.intakes, self._around.clock.seconds(), self._around.stall_timeout)
+        give_up_slow(self.intakes)
         self._sources.consider(self._plan.length, self._sink.written)
         self.adjust()
-
-    def _give_up_silent(self) -> None:
-        now, limit = self._around.clock.seconds(), self._around.stall_timeout
-        for intake in list(self.intakes):
-            if not intake.paused and now - intake.heard_at > limit:
-                intake.give_up(TimedOut(f"no octet for {limit:g} s", url=intake.url))
-
-    def _give_up_slow(self) -> None:
-        intakes = list(self.intakes)
-        for at in laggards([intake.pulse() for intake in intakes]):
-            intakes[at].give_up(TimedOut("far slower than the others", url=intakes[at].url))
 
     # -- workers ----------------------------------------------------------------
 
@@ -300,28 +285,9 @@ class Swarm:
                 await self._take_in(claim, source, *await self._ask(claim, source))
 
     async def _ask(self, claim: Claim, source: Source) -> tuple[Reply, ByteRange]:
-        asked = claim.remainder
-        traits = self._around.hosts.traits(source.url)
-        request = replace(source.request, range=asked, if_range=source.condition(traits))
-        try:
-            reply = await self._around.origin.get(request)
-        except Unreachable:
-            self._around.hosts.overloaded(source.url, None)
-            raise
-        try:
-            return reply, judge_segment(
-                self._around,
-                source,
-                reply.answer,
-                asked,
-                self._plan.length,
-                vouched=self._vouched,
-            )
-        except Fault as fault:
-            reply.drop()
-            if isinstance(fault, Throttled):
-                self._around.hosts.overloaded(source.url, fault.retry_after)
-            raise
+        return await ask_segment(
+            self._around, source, claim.remainder, self._plan.length, vouched=self._vouched
+        )
 
     async def _take_in(
         self, claim: Claim, source: Source, reply: Reply, piece: ByteRange | None

@@ -1,0 +1,24 @@
+"""Giving up the connections that are silent, or far slower than the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rangedaemon.client.intake import Intake
+from rangedaemon.core.laggards import laggards
+from rangedaemon.errors import TimedOut
+
+
+def give_up_silent(intakes: Iterable[Intake], now: float, limit: float) -> None:
+    """End those that brought nothing for *limit* seconds and were not held back by us."""
+    for intake in list(intakes):
+        if not intake.paused and now - intake.heard_at > limit:
+            intake.give_up(TimedOut(f"no octet for {limit:g} s", url=intake.url))
+
+
+def give_up_slow(intakes: Iterable[Intake]) -> None:
+    """End those whose rate is far below the others'; what they leave goes to these."""
+    running = list(intakes)
+    for at in laggards([intake.pulse() for intake in running]):
+        slow = running[at]
+        slow.give_up(TimedOut("far slower than the others", url=slow.url))
