@@ -200,17 +200,20 @@ class Fetching:
         if self.file is None or self.file.sink is None:
             return
         began = self._clock.seconds()
-        claims = await self.claims()
+        claims = await self.claims(prove=True)
         covered = self._books.record.covered
         if claims != {"covered": covered, "refetched": self._books.record.refetched}:
             self.won = self.won or claims["covered"].total > covered.total
             await self._books.save(**claims)
             self._habits.around.counters.checkpoints.note(self._clock.seconds() - began)
 
-    async def claims(self) -> dict[str, Any]:
-        """Sync; what the record may say of the part file then."""
+    async def claims(self, *, prove: bool = False) -> dict[str, Any]:
+        """Sync; what the record may say of the part file then.
+
+        :param prove: whether the file will still be needed, so that its hashes pay.
+        """
         file = self._file
-        covered = await file.sync()
+        covered = await file.sync(prove=prove)
         again = file.sink.take_again() if file.sink is not None else 0
         return {"covered": covered, "refetched": self._books.record.refetched + again}
 

@@ -18,8 +18,7 @@ from rangedaemon.client.sink import Sink
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
 from rangedaemon.errors import Fault, PartFileLost, StateForbids
-from rangedaemon.storage.extentlog import log_path, remove_log
-from rangedaemon.storage.ledger import LedgeredFile, Recovered
+from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
 from rangedaemon.storage.partfile import discard, part_path, publish
 
 HASH_BLOCK = 1024 * 1024
@@ -110,10 +109,13 @@ class Workfile:
         """What the present attempt has covered."""
         return self.sink.written if self.sink is not None else EMPTY
 
-    async def sync(self) -> IntervalSet:
-        """Sync; the octets that may be claimed now."""
+    async def sync(self, *, prove: bool) -> IntervalSet:
+        """Sync; the octets that may be claimed now.
+
+        :param prove: whether the file will still be needed, so that its hashes pay.
+        """
         written = self.written
-        await self._in_thread(self._file.sync)
+        await self._in_thread(lambda: self._file.sync(prove=prove))
         return written
 
     async def truncate(self, length: int = 0) -> None:
@@ -153,7 +155,7 @@ class Workfile:
         if self.sink is not None:
             self.sink.end(StateForbids("the job has stopped"))
             await self.sink.settled()
-        await self._in_thread(self._file.close)
+        await self._in_thread(lambda: self._file.close(prove=not forget))
         if forget:
             await self._in_thread(self._file.forget)
 
@@ -170,7 +172,7 @@ def final_path(record: JobRecord) -> Path:
 
 async def forget_files(habits: Habits, record: JobRecord, *, delete: bool) -> None:
     """Remove the log of a job that is forgotten, and with *delete* what it fetched."""
-    await habits.in_thread(remove_log, log_path(habits.state_dir, record.id))
+    await habits.in_thread(remove_logs, habits.state_dir, record.id)
     if delete and record.filename is not None:
         final = final_path(record)
         own = final if record.verified is not None else part_path(final)

@@ -1,9 +1,11 @@
 """
 A part file and the log of what was written to it, as one thing.
 
-Every write is hashed and logged after it returned.  When a job comes back, the log
-proves octets that no checkpoint has claimed yet (a kill loses nothing that reached
-the page cache), and finds claimed ones that somebody has changed since.
+Every write is logged after it returned: with its hash where the octets were in our
+hands, else as fresh, and hashed with the next checkpoints, as many as fit into them.
+When a job comes back, the logs prove octets that no checkpoint has claimed yet (a kill
+loses nothing that reached the page cache), and find claimed ones that somebody has
+changed since.
 Everything blocks and is called off the reactor thread.
 """
 
@@ -15,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage.extentlog import ExtentLog, log_path, remove_log
 from rangedaemon.storage.extents import verify_extents
+from rangedaemon.storage.freshlog import FreshLog, fresh_path, this_boot
 from rangedaemon.storage.partfile import PartFile, claim_name, part_path
 
 
@@ -35,6 +38,8 @@ class Recovered:
     """How many claimed octets are gone or are not what was written."""
 
 
+PROVED_EACH = 128 * 1024 * 1024
+"""Octets that are hashed with a checkpoint: all that came, on lines up to a gigabit."""
 SCRATCH = 512 * 1024
 """Octets that are read back and hashed at a time."""
 
@@ -42,9 +47,13 @@ SCRATCH = 512 * 1024
 class LedgeredFile:
     """An open part file with its log."""
 
-    def __init__(self, part: PartFile, log: ExtentLog) -> None:
+    def __init__(self, part: PartFile, log: ExtentLog, fresh: FreshLog | None) -> None:
+        """:param fresh: None: octets that were moved past us are hashed at once."""
         self.part = part
         self._log = log
+        self._fresh = fresh
+        self._unproved = EMPTY
+        """Octets of this run that are not hashed yet."""
         self._one_by_one = Lock()
         self._scratch: bytearray | None = None
         """Where octets are that were moved past us, while they are hashed."""
@@ -58,7 +67,7 @@ class LedgeredFile:
         :raises NameTaken, NoSpace, NotWritable, StorageFault: there can be none.
         """
         final, part = claim_name(wanted, on_conflict)
-        remove_log(log_path(state_dir, job_id))
+        remove_logs(state_dir, job_id)
         return final, cls._with_log(part, state_dir, job_id, generation)
 
     @classmethod
@@ -83,19 +92,23 @@ class LedgeredFile:
     def _with_log(
         cls, part: PartFile, state_dir: Path, job_id: str, generation: int
     ) -> LedgeredFile:
+        path, boot = log_path(state_dir, job_id), this_boot()
         try:
-            log = ExtentLog.open(log_path(state_dir, job_id), job_id, generation)
+            log = ExtentLog.open(path, job_id, generation)
+            fresh = boot and FreshLog(fresh_path(path), job_id, generation, boot)
         except BaseException:
             part.close()
             raise
-        return cls(part, log)
+        return cls(part, log, fresh or None)
 
     def recover(self, claimed: IntervalSet) -> Recovered:
-        """Compare what is on the disk with the log; *claimed* is what the journal says."""
+        """Compare what is on the disk with the logs; *claimed* is what the journal says."""
         good, bad = verify_extents(self.part.read, self._log.load())
-        gone = claimed - IntervalSet([ByteRange(0, self.part.size)])
-        kept = claimed - bad - gone
-        covered = kept | good
+        there = IntervalSet([ByteRange(0, self.part.size)])
+        fresh = self._fresh.believed(self.part.written_ns) & there if self._fresh else EMPTY
+        self._unproved = fresh - good
+        kept = (claimed - (bad - fresh)) & there
+        covered = kept | good | fresh
         if covered != kept:
             self.part.sync()  # what a kill left may be in memory only, and is claimed next
         return Recovered(covered, covered.total - kept.total, claimed.total - kept.total)
@@ -109,29 +122,71 @@ class LedgeredFile:
     def splice(self, offset: int, pipe: int, count: int) -> int:
         """Put *count* octets that are in *pipe* at *offset*, then log them; how many it was."""
         self.part.splice(offset, pipe, count)
+        piece = ByteRange(offset, offset + count)
         with self._one_by_one:
-            self._scratch = self._scratch or bytearray(SCRATCH)
-            for start in range(offset, offset + count, SCRATCH):
-                view = memoryview(self._scratch)[: offset + count - start]
-                self.part.read_into(start, view)
-                self._log.wrote(start, [view])
+            self._unproved = self._unproved.add(piece)
+            if self._fresh is not None:
+                self._fresh.wrote(piece)
+        if self._fresh is None:
+            self._prove(count)
         return count
 
-    def sync(self) -> None:
-        """Return when everything written, and its log, is on the disk."""
+    def _prove(self, most: int | None) -> None:
+        """Hash and log octets that are not hashed yet, *most* of them; None: all."""
+        done = 0
+        while most is None or done < most:
+            with self._one_by_one:
+                piece = next(iter(self._unproved), None)
+                if piece is None:
+                    if self._fresh is not None:
+                        self._fresh.clear()
+                    return
+                done += self._prove_next(piece)
+
+    def _prove_next(self, piece: ByteRange) -> int:
+        self._scratch = self._scratch or bytearray(SCRATCH)
+        view = memoryview(self._scratch)[: len(piece)]
+        self.part.read_into(piece.start, view)
+        self._log.wrote(piece.start, [view])
+        self._unproved = self._unproved.remove(ByteRange(piece.start, piece.start + len(view)))
+        return len(view)
+
+    def sync(self, *, prove: bool = True) -> None:
+        """Return when everything written, and its log, is on the disk.
+
+        :param prove: whether to hash of what is not hashed yet as much as fits here.
+        """
         self.part.sync()
+        if prove:
+            self._prove(PROVED_EACH)
         self._log.sync()
         if self._log.bloated:
             self._log.rewrite()
 
-    def close(self) -> None:
-        """Let go of both; the files stay."""
+    def close(self, *, prove: bool = True) -> None:
+        """Let go of all; the files stay.
+
+        :param prove: whether to hash what is not hashed yet: the logs will be needed.
+        """
+        with suppress(StorageFault):  # logs without their last records just prove less
+            if prove and not self.part.unsure:
+                self._prove(None)
         self.part.close()
-        with suppress(StorageFault):  # a log without its last records just proves less
+        with suppress(StorageFault):
             self._log.close()
+        if self._fresh is not None:
+            self._fresh.close()
         if self.part.unsure:
-            self._log.remove()  # its octets are in memory, and perhaps never on the disk
+            self.forget()  # its octets are in memory, and perhaps never on the disk
 
     def forget(self) -> None:
-        """Remove the log: the file is published, or begins again from nothing."""
+        """Remove the logs: the file is published, or begins again from nothing."""
         self._log.remove()
+        remove_log(fresh_path(self._log.path))
+
+
+def remove_logs(state_dir: Path, job_id: str) -> None:
+    """Remove the logs of a job that is forgotten or begins anew, where there are any."""
+    path = log_path(state_dir, job_id)
+    remove_log(path)
+    remove_log(fresh_path(path))

@@ -117,6 +117,11 @@ class PartFile:
         return cls(path, descriptor)
 
     @property
+    def written_ns(self) -> int:
+        """When it was last written to, in nanoseconds since the epoch."""
+        return os.fstat(self._fd).st_mtime_ns
+
+    @property
     def size(self) -> int:
         """Octets from its start to its end, holes included."""
         return os.fstat(self._fd).st_size
@@ -189,7 +194,8 @@ class PartFile:
     def truncate(self, length: int = 0) -> None:
         """Cut to *length* octets, or grow to it."""
         with storage_faults(self.path):
-            os.ftruncate(self._fd, length)
+            if os.fstat(self._fd).st_size != length:  # else its time would change for nothing
+                os.ftruncate(self._fd, length)
 
     def close(self) -> None:
         """Let go of it; the file stays."""
