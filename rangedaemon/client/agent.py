@@ -29,6 +29,7 @@ from twisted.web.iweb import (
 from zope.interface import implementer
 
 from rangedaemon.client.diversion import divert
+from rangedaemon.client.tlsreads import gather
 
 READ_SIZE = 128 * 1024
 """Octets that one read of a socket may bring."""
@@ -55,6 +56,7 @@ class WideEndpoint:
 
 def _widen(protocol: Any) -> IProtocol:
     divert(protocol)
+    gather(protocol)
     transport = protocol.transport
     while transport is not None:
         if hasattr(transport, "bufferSize"):

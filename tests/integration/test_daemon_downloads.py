@@ -24,7 +24,7 @@ class SegmentTests(DownloadCase):
 
     def test_segments(self) -> None:
         """A throttled file comes over all the connections that are allowed, each octet once."""
-        path = self.path("rate=2MiB")
+        path = self.path("rate=512KiB")
         job = self.add(path)
         most = self.most_connections(job)
         done = self.daemon.api.job(job["id"])
