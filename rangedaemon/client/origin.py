@@ -41,6 +41,7 @@ from rangedaemon.client.redirects import REDIRECTS, fields_for, next_hop
 from rangedaemon.core.acceptance import Answer
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.intervals import ByteRange
+from rangedaemon.core.ranges import format_range
 from rangedaemon.errors import (
     BadResponse,
     OriginFault,
@@ -154,8 +155,7 @@ def _headers(url: str, request: Request) -> Headers:
     if request.want_digest:
         headers.setRawHeaders("Want-Repr-Digest", [WANTED_DIGESTS])
     if request.range is not None:
-        first, last = request.range.start, request.range.stop - 1
-        headers.setRawHeaders("Range", [f"bytes={first}-{last}"])
+        headers.setRawHeaders("Range", [format_range(request.range)])
         if request.if_range is not None:
             headers.setRawHeaders("If-Range", [request.if_range])
     return headers

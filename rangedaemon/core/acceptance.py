@@ -52,8 +52,6 @@ class Answer:
     content_md5: str | None = None
     links: str | None = None
     """All ``Link`` fields as one."""
-    delimited: bool = True
-    """False where only the close of the connection ends the body."""
 
 
 @dataclass(frozen=True, slots=True)
