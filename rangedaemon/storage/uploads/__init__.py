@@ -1,0 +1,1 @@
+"""The upload store: octets that arrive, the account of them, and their publication."""
