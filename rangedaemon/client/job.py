@@ -1,9 +1,7 @@
 """
-One job's story: ask, fetch, check, publish; survive what comes between.
+A download's story: ask, fetch, check, publish; survive what comes between.
 
-The states and their moves are `core.transfer`'s; each move is one journal
-transaction and one event.  Network waits can be cut short at any moment, disk work
-is always waited for, so that nothing writes to a file that was let go of.
+How it begins and ends is `client.life`'s.
 """
 
 from __future__ import annotations
@@ -12,21 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from twisted.logger import Logger
-
 from rangedaemon.client.asking import Asking
-from rangedaemon.client.books import Books
 from rangedaemon.client.fetching import Fetching
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
-from rangedaemon.client.interrupt import Interrupt, Stopped
+from rangedaemon.client.interrupt import Stopped
+from rangedaemon.client.life import Life
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.workfile import Workfile, final_path
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import (
     JobError,
     JobRecord,
-    JobSnapshot,
     JobSpec,
     JobState,
     Live,
@@ -47,7 +42,6 @@ from rangedaemon.errors import (
     Refused,
     StateForbids,
     StorageFault,
-    Throttled,
     Unauthorized,
     Unjoinable,
 )
@@ -56,31 +50,17 @@ MOST_FRUITLESS = 3
 """How often one run may begin again without an octet gained before it gives up."""
 
 
-class Job:
-    """A job while it runs."""
-
-    _log = Logger()
+class Job(Life):
+    """A download while it runs."""
 
     def __init__(self, record: JobRecord, habits: Habits) -> None:
+        super().__init__(record, habits)
         self.in_thread = habits.in_thread
-        self._habits = habits
-        self._around = habits.around
-        self._books = Books(record, habits, self._live)
         self._fetching = Fetching(self._books, habits)
-        self._interrupt = Interrupt()
         self._asking = Asking(self._books, habits.around, self._read, self._interrupt.cancellable)
         self._changes_before = record.changes
 
     # -- seen from outside ------------------------------------------------------
-
-    @property
-    def record(self) -> JobRecord:
-        """What the journal knows of it."""
-        return self._books.record
-
-    def snapshot(self) -> JobSnapshot:
-        """The job at this moment."""
-        return self._books.snapshot()
 
     def _live(self) -> Live:
         fetching = self._fetching
@@ -92,10 +72,6 @@ class Job:
         swarm = self._fetching.swarm
         claims = [(i.claim, i.url) for i in swarm.intakes] if swarm is not None else []
         return segments_of(self.record.size, self.written, claims)
-
-    def stop(self, by: Trigger) -> None:
-        """End the run soon, with *by* (PAUSE or INTERRUPT) as its last event."""
-        self._interrupt.stop(by)
 
     async def change(self, spec: JobSpec) -> None:
         """Take on other wishes while it runs."""
@@ -137,29 +113,22 @@ class Job:
 
     # -- the story --------------------------------------------------------------
 
-    async def run(self) -> None:
-        """The whole story, from the slot to a state in which nothing runs."""
-        try:
-            await self._books.move(
-                Trigger.START,
-                started=self.record.started or self._around.wall(),
-                attempts=self.record.attempts + 1,
-                error=None,
-                retry_at=None,
-            )
-            await self._until_whole()
-            await self._verify_and_publish()
-        except Stopped:
-            await self._fetching.last_checkpoint()
-            await self._books.move(self._interrupt.by or Trigger.INTERRUPT)
-        except Fault as fault:
-            await self._fetching.last_checkpoint()
-            await self._after(fault)
-        except Exception:  # noqa: BLE001 - a bug must end in a state, not in a job that hangs
-            self._log.failure("job {id} met something unforeseen", id=self.record.id)
-            await self._after(StorageFault("an internal error; the log has its traceback"))
-        finally:
-            await self._fetching.let_go()
+    async def _story(self) -> None:
+        await self._until_whole()
+        await self._verify_and_publish()
+
+    async def _last_checkpoint(self) -> None:
+        await self._fetching.last_checkpoint()
+
+    async def _let_go(self) -> None:
+        await self._fetching.let_go()
+
+    def _progressed(self) -> bool:
+        # a source that changes each time it is asked wins octets without end
+        return self._fetching.won and self.record.changes == self._changes_before
+
+    def _about(self) -> str:
+        return self._asking.url
 
     async def _until_whole(self) -> None:
         fruitless, had = 0, self.record.covered.total
@@ -301,22 +270,6 @@ class Job:
             retry_at=None,
         )
         await self._fetching.let_go(forget=True)
-
-    async def _after(self, fault: Fault) -> None:
-        """Fail, or wait for a better time."""
-        error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._asking.url)
-        # a source that changes each time it is asked wins octets without end
-        steady = self.record.changes == self._changes_before
-        attempts = 1 if self._fetching.won and steady else self.record.attempts
-        policy, now = self._around.retry, self._around.wall()
-        if not fault.retryable or policy.exhausted(attempts):
-            await self._books.move(Trigger.FAIL, error=error, finished=now)
-            return
-        asked = fault.retry_after if isinstance(fault, Throttled) else None
-        delay = policy.delay(attempts, self._around.random.random(), asked)
-        await self._books.move(
-            Trigger.POSTPONE, error=error, attempts=attempts, retry_at=now + delay
-        )
 
     # -- small things -----------------------------------------------------------
 

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
+from rangedaemon.client.life import Life
 from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot
 from rangedaemon.core.transfer import Trigger as Move
 from rangedaemon.core.transfer import move
@@ -47,7 +48,7 @@ class Queue(Service):
         self.counters = habits.around.counters
         self._max_active = max_active
         self._new_id = new_id
-        self._running: dict[str, tuple[Job, Deferred[None]]] = {}
+        self._running: dict[str, tuple[Life, Deferred[None]]] = {}
         self._resting: dict[str, IDelayedCall] = {}
         self._listeners: list[Callable[[JobEvent], None]] = []
         self._turn = DeferredLock()
@@ -186,7 +187,7 @@ class Queue(Service):
         self._announce("job", snapshot)
         return snapshot
 
-    async def _halt(self, running: tuple[Job, Deferred[None]], by: Move) -> None:
+    async def _halt(self, running: tuple[Life, Deferred[None]], by: Move) -> None:
         job, ending = running
         job.stop(by)
         await _after(ending)

@@ -1,0 +1,138 @@
+"""
+What the lives of jobs of every kind have in common: a start, a story, an end.
+
+The states and their moves are `core.transfer`'s; each move is one journal transaction
+and one event.  Network waits can be cut short at any moment, disk work is always waited
+for, so that nothing is at work on a file that was let go of.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from twisted.logger import Logger
+
+from rangedaemon.client.books import Books
+from rangedaemon.client.growing import GrowingFile
+from rangedaemon.client.habits import Habits
+from rangedaemon.client.interrupt import Interrupt, Stopped
+from rangedaemon.core.jobs import (
+    JobError,
+    JobRecord,
+    JobSnapshot,
+    JobSpec,
+    Live,
+    SegmentSnapshot,
+)
+from rangedaemon.core.transfer import Trigger
+from rangedaemon.errors import Fault, StorageFault, Throttled
+
+
+class Life(ABC):
+    """A job of some kind while it runs."""
+
+    _log = Logger()
+
+    def __init__(self, record: JobRecord, habits: Habits) -> None:
+        self._habits = habits
+        self._around = habits.around
+        self._books = Books(record, habits, self._live)
+        self._interrupt = Interrupt()
+
+    # -- seen from outside ------------------------------------------------------
+
+    @property
+    def record(self) -> JobRecord:
+        """What the journal knows of it."""
+        return self._books.record
+
+    def snapshot(self) -> JobSnapshot:
+        """The job at this moment."""
+        return self._books.snapshot()
+
+    def stop(self, by: Trigger) -> None:
+        """End the run soon, with *by* (PAUSE or INTERRUPT) as its last event."""
+        self._interrupt.stop(by)
+
+    @abstractmethod
+    def segments(self) -> list[SegmentSnapshot]:
+        """Its segments in ascending order."""
+
+    @abstractmethod
+    async def change(self, spec: JobSpec) -> None:
+        """Take on other wishes while it runs."""
+
+    @abstractmethod
+    async def reader(self) -> GrowingFile:
+        """A reader of what is there and what comes.
+
+        :raises StateForbids: there is nothing to read.
+        """
+
+    # -- what a kind of job tells -------------------------------------------------
+
+    @abstractmethod
+    def _live(self) -> Live:
+        """What only the running job knows."""
+
+    @abstractmethod
+    async def _story(self) -> None:
+        """From the slot to the last move, which is VERIFIED.
+
+        :raises Stopped, Fault: it ended before.
+        """
+
+    @abstractmethod
+    async def _last_checkpoint(self) -> None:
+        """Something is wrong already: what can be claimed, is."""
+
+    @abstractmethod
+    async def _let_go(self) -> None:
+        """Close everything, however it ended."""
+
+    @abstractmethod
+    def _progressed(self) -> bool:
+        """Whether this run has won something that another one need not win again."""
+
+    @abstractmethod
+    def _about(self) -> str:
+        """The address that a fault is about which names none."""
+
+    # -- the story --------------------------------------------------------------
+
+    async def run(self) -> None:
+        """The whole story, from the slot to a state in which nothing runs."""
+        try:
+            await self._books.move(
+                Trigger.START,
+                started=self.record.started or self._around.wall(),
+                attempts=self.record.attempts + 1,
+                error=None,
+                retry_at=None,
+            )
+            await self._story()
+        except Stopped:
+            await self._last_checkpoint()
+            await self._books.move(self._interrupt.by or Trigger.INTERRUPT)
+        except Fault as fault:
+            await self._last_checkpoint()
+            await self._after(fault)
+        except Exception:  # noqa: BLE001 - a bug must end in a state, not in a job that hangs
+            self._log.failure("job {id} met something unforeseen", id=self.record.id)
+            await self._after(StorageFault("an internal error; the log has its traceback"))
+        finally:
+            await self._let_go()
+
+    async def _after(self, fault: Fault) -> None:
+        """Fail, or wait for a better time."""
+        error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._about())
+        attempts = 1 if self._progressed() else self.record.attempts
+        policy, now = self._around.retry, self._around.wall()
+        if not fault.retryable or policy.exhausted(attempts):
+            await self._books.move(Trigger.FAIL, error=error, finished=now)
+            return
+        asked = fault.retry_after if isinstance(fault, Throttled) else None
+        delay = policy.delay(attempts, self._around.random.random(), asked)
+        await self._books.move(
+            Trigger.POSTPONE, error=error, attempts=attempts, retry_at=now + delay
+        )
