@@ -66,7 +66,7 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
     """The job object of the contract."""
     record, live = snapshot.record, snapshot.live
     spec, origin = record.spec, record.remembered
-    return JobObject(
+    return JobObject.model_construct(  # unchecked: our own values, and a page has a thousand
         id=record.id,
         kind=spec.kind,
         name=shown_or_none(spec.name),

@@ -170,23 +170,25 @@ class Journal(JobStore):
         answer: Deferred[T] = Deferred()
         self._asked.append((work, answer))
         if not self._busy:
-            self._busy = True
-            Deferred.fromCoroutine(self._answer_all())
+            self._commit()
         return answer
 
-    async def _answer_all(self) -> None:
-        while self._asked:
-            batch, self._asked = self._asked, []
-            for (_, answer), outcome in zip(batch, await self._commit(batch), strict=True):
-                answer.callback(outcome)
-        self._busy = False
-
-    async def _commit(self, batch: list[Asked]) -> list[Any]:
+    def _commit(self) -> None:
+        """Have what was asked so far done together; callbacks, as each job posted pays for it."""
+        batch, self._asked = self._asked, []
+        self._busy = True
         works = [work for work, _ in batch]
-        try:
-            return await self._in_thread(commit_together, self._opened, works)
-        except Exception:  # noqa: BLE001 - handed on: it is each caller's answer
-            return [Failure()] * len(batch)
+        done = self._in_thread(commit_together, self._opened, works)
+        done.addBoth(self._committed, batch)
+
+    def _committed(self, outcomes: list[Any] | Failure, batch: list[Asked]) -> None:
+        self._busy = False
+        if self._asked:
+            self._commit()  # before the answers: the disk need not wait for whom they wake
+        if isinstance(outcomes, Failure):
+            outcomes = [outcomes] * len(batch)
+        for (_, answer), outcome in zip(batch, outcomes, strict=True):
+            answer.callback(outcome)
 
 
 def commit_together(opened: Opened, works: Sequence[Work]) -> list[Any]:
