@@ -84,6 +84,20 @@ class VideoTests(BrowserCase):
         self.wait_state(job_id, "complete")
         self.assertEqual(Path(job["path"]).read_bytes(), self.film)
 
+    def test_paused_meanwhile(self) -> None:
+        """Paused under the player: it is told so, and nothing plays; resumed, it goes on."""
+        job_id = self.add_film(rate_limit=MIB, segments=1)
+        self.wait_state(job_id, "active")
+        self.play(job_id)
+        self.daemon.api.request("POST", f"/api/v1/jobs/{job_id}/pause")
+        self.wait_text("#player-error", "Paused: no more of it comes now.")
+        self.wait_state(job_id, "paused")
+        self.assertNotIn("Play", self.acts(job_id))
+        self.daemon.api.request("POST", f"/api/v1/jobs/{job_id}/resume")
+        self.wait_for(lambda: self.shown("#player-error") in (None, ""), "the message is gone")
+        self.wait_for(lambda: self.video("readyState") >= 1, "the film's length is known again")
+        self.drag_to(55)
+
     def test_gone(self) -> None:
         """A film whose file was taken away is told to be gone, in the daemon's words."""
         job_id = self.add_film()

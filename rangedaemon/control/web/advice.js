@@ -50,7 +50,7 @@ export const can = {
   resume: ({ state }) => state === "paused",
   retry: ({ state }) => state === "failed" || state === "waiting",
   save: ({ state }) => state === "complete",
-  play: (job) => PLAYABLE.test(job.filename ?? "") && job.state !== "failed",
+  play: (job) => PLAYABLE.test(job.filename ?? "") && ["active", "verifying", "complete"].includes(job.state),
 };
 
 const PLAYABLE = /\.(mp4|m4v|webm|ogv|mov|mkv|mp3|m4a|aac|ogg|oga|opus|flac|wav)$/i;

@@ -132,7 +132,10 @@ live.addEventListener("link", ({ detail }) => {
   say($("link"), LINKS[detail]);
   mark($("link"), "data-link", detail);
 });
-store.addEventListener("change", () => list.soon());
+store.addEventListener("change", () => {
+  list.soon();
+  player.follow(store.jobs);
+});
 
 function beat() {
   if ($("page").hidden || !store.status) return;

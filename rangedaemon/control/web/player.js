@@ -1,7 +1,7 @@
 // Playing a job's file, while it is still being fetched too, and saving a copy of it.
 
 import { Problem, problemOf, send } from "./api.js";
-import { sentence } from "./advice.js";
+import { can, sentence, STATES } from "./advice.js";
 import { $, dialog, say } from "./dom.js";
 import { notice } from "./notices.js";
 import { token } from "./session.js";
@@ -58,15 +58,48 @@ export class Player {
 
   async open(job) {
     this.job = job;
+    this.halted = null;
     say($("player-title"), title(job));
     say($("player-error"), "");
-    say($("player-hint"), job.state === "complete" ? "" : "Still downloading: what you jump to is fetched first.");
+    this.#hint();
     this.dialog.showModal();
     if (!(await ready())) {
       say($("player-error"), NEEDS);
       return;
     }
-    if (this.dialog.open && this.job === job) this.video.src = place(job);
+    if (this.dialog.open && this.job?.id === job.id) this.video.src = place(job);
+  }
+
+  /** Take note of what became of the job: a browser that waits for octets says nothing by itself. */
+  follow(jobs) {
+    const job = this.job && jobs.get(this.job.id);
+    if (!job || job === this.job) return;
+    this.job = job;
+    this.#hint();
+    if (can.play(job)) this.#goOn();
+    else this.#halt(job);
+  }
+
+  #hint() {
+    say($("player-hint"), this.job.state === "complete" ? "" : "Still downloading: what you jump to is fetched first.");
+  }
+
+  #halt(job) {
+    if (!this.halted) this.halted = { at: this.video.currentTime, paused: this.video.paused };
+    const what = { paused: "Resume the download to see more.", failed: "See its message in the list." };
+    say($("player-error"), `${STATES[job.state] ?? job.state}: no more of it comes now. ${what[job.state] ?? "It goes on by itself."}`);
+    say($("player-hint"), "");
+  }
+
+  /** Octets come again: ask anew from the moment that was shown, for the old answer is cut off. */
+  #goOn() {
+    if (!this.halted) return;
+    const { at, paused } = this.halted;
+    this.halted = null;
+    say($("player-error"), "");
+    this.video.src = place(this.job);
+    this.video.currentTime = at;
+    if (!paused) this.video.play().catch(() => {}); // refused, or closed meanwhile: it stands still, with its button
   }
 
   #stop() {
@@ -78,7 +111,7 @@ export class Player {
   /** A media element does not say why it fails: ask for one octet and read the reason. */
   async #explain() {
     const { job } = this;
-    if (!job || !this.video.hasAttribute("src")) return;
+    if (!job || this.halted || !this.video.hasAttribute("src")) return;
     try {
       const response = await send(`jobs/${job.id}/content`, { headers: { Range: "bytes=0-0" } });
       if (!response.ok) throw await problemOf(response);
