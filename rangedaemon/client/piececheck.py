@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rangedaemon.client.hashes import HashInto, new_hash
 from rangedaemon.client.steps import Steps
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import ChecksumMismatch
+from rangedaemon.storage.hashes import HashInto, new_hash
 
 MOST_TRIES = 4
 """How often one piece may come and be bad before the job gives up."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rangedaemon.client.hashes import HashInto, HashState, new_hash
 from rangedaemon.client.steps import Steps
 from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.storage.hashes import HashInto, HashState, new_hash
 
 STEP = 8 * 1024 * 1024
 """Octets hashed in one go in a thread; between two the job may be stopped."""

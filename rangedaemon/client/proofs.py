@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rangedaemon.client.hashes import HashInto
 from rangedaemon.client.piececheck import PieceCheck
 from rangedaemon.client.prefix import PrefixDigest
 from rangedaemon.client.sink import Sink
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import Fault
+from rangedaemon.storage.hashes import HashInto
 
 
 class Proofs:

@@ -15,9 +15,9 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from rangedaemon.client.diversion import Piped
-from rangedaemon.client.hashes import HashState, new_hash
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.errors import Fault, StorageFault
+from rangedaemon.storage.hashes import HashState, new_hash
 from rangedaemon.storage.threads import InThread
 
 

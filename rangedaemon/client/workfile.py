@@ -13,11 +13,11 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 
 from rangedaemon.client.habits import Habits
-from rangedaemon.client.hashes import HashState
 from rangedaemon.client.sink import Sink
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
 from rangedaemon.errors import Fault, PartFileLost, StateForbids
+from rangedaemon.storage.hashes import HashState
 from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
 from rangedaemon.storage.partfile import discard, part_path, publish
 

@@ -24,7 +24,7 @@ from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage import queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
-from rangedaemon.storage.ports import JobStore
+from rangedaemon.storage.ports import JobStore, Transactions
 from rangedaemon.storage.sqlfaults import named_faults
 from rangedaemon.storage.threads import InThread, OwnThread
 
@@ -33,7 +33,7 @@ Work = Callable[[Connection], Any]
 Asked = tuple[Work, Deferred[Any]]
 
 
-class Journal(JobStore):
+class Journal(JobStore, Transactions):
     """
     The jobs of one state directory; `open` it, `close` it.
 
@@ -156,6 +156,12 @@ class Journal(JobStore):
     async def next_retry(self) -> float | None:
         """The earliest ``retry_at`` of all waiting records."""
         return await self._ask(queries.next_retry)
+
+    # -- what `Transactions` promises -----------------------------------------------
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Do *work* in a transaction; committed and synced when this returns."""
+        return await self._ask(work)
 
     # -- group commit ---------------------------------------------------------------
 

@@ -1,11 +1,27 @@
-"""What the runner needs of the journal, as an interface; `storage.journal` fulfils it."""
+"""What others need of the journal, as interfaces; `storage.journal` fulfils them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
 
 from rangedaemon.core.jobs import JobRecord, JobState
+
+T = TypeVar("T")
+
+
+class Transactions(Protocol):
+    """The journal as those see it who keep tables of their own in it."""
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Do *work* in a transaction off the reactor thread; durable when this returns.
+
+        What *work* raises undoes all it did, and is raised here.
+
+        :raises StorageFault: the journal failed.
+        """
 
 
 class JobStore(Protocol):

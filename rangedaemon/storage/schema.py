@@ -70,6 +70,37 @@ tally = Table(
 )
 """How many jobs are in each state, kept by triggers: counting 100,000 rows takes too long."""
 
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("mount", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("wish", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("length", Integer),
+    Column("reserved", Integer, nullable=False),
+    Column("arrived", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("path", Text),
+)
+
+Index("uploads_by_expiry", uploads.c.state, uploads.c.expires, uploads.c.seq)
+Index("uploads_by_mount", uploads.c.mount, uploads.c.state, uploads.c.seq)
+
+upload_tally = Table(
+    "upload_tally",
+    metadata,
+    Column("mount", Text, primary_key=True),
+    Column("owner", Text, primary_key=True),
+    Column("unfinished", Integer, nullable=False),
+    Column("octets", Integer, nullable=False),
+)
+"""What counts against quotas, kept by triggers, so that no number of uploads makes it slow."""
+
 meta = Table(
     "meta",
     metadata,
@@ -90,6 +121,23 @@ _ON = {
     f"BEGIN {_ONE_LESS} {_ONE_MORE} END",
 }
 
+_ON_UPLOADS = {
+    "uploads_added": """AFTER INSERT ON uploads BEGIN
+        INSERT INTO upload_tally (mount, owner, unfinished, octets)
+        VALUES (new.mount, new.owner, new.state IN ('open', 'publishing'), new.reserved)
+        ON CONFLICT (mount, owner) DO UPDATE SET
+        unfinished = unfinished + excluded.unfinished, octets = octets + excluded.octets; END""",
+    "uploads_removed": """AFTER DELETE ON uploads BEGIN
+        UPDATE upload_tally SET octets = octets - old.reserved,
+        unfinished = unfinished - (old.state IN ('open', 'publishing'))
+        WHERE mount = old.mount AND owner = old.owner; END""",
+    "uploads_moved": """AFTER UPDATE OF state, reserved ON uploads BEGIN
+        UPDATE upload_tally SET octets = octets - old.reserved + new.reserved,
+        unfinished = unfinished - (old.state IN ('open', 'publishing'))
+        + (new.state IN ('open', 'publishing'))
+        WHERE mount = old.mount AND owner = old.owner; END""",
+}
+
 alembic_version = Table(
     "alembic_version",
     MetaData(),
@@ -108,7 +156,7 @@ def create(connection: Connection, revision: str) -> None:
     """
     connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     metadata.create_all(connection, checkfirst=False)
-    for name, rule in _ON.items():
+    for name, rule in (_ON | _ON_UPLOADS).items():
         connection.exec_driver_sql(f"CREATE TRIGGER {name} {rule}")
     alembic_version.create(connection)
     connection.execute(insert(alembic_version), {"version_num": revision})
