@@ -239,7 +239,7 @@ class Job(Section):
     mirrors: tuple[HttpUrl, ...] = Field((), repr=False)
     """Other addresses of the same file."""
     checksum: Checksum | None = None
-    """algorithm=hex of the whole file: sha-256, sha-512, sha-1, md5 or blake2b."""
+    """algorithm=hex (sha-256, sha-512, sha-1, md5, blake2b), or the address of a SHA256SUMS."""
     headers: Fields = Field({}, repr=False)
     """Extra request fields; they may hold secrets and are never shown."""
     priority: _Priority = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
@@ -65,66 +66,96 @@ class ControlSite(Site):
         """No access log: targets of RPC by GET hold tokens; the metrics count requests."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the configuration says of control."""
+
+    keyring: Keyring
+    allowed_hosts: Collection[str]
+    download_directory: str
+    """Absolute; no job writes elsewhere."""
+    config_path: str | None = None
+    default_segments: int = 8
+    allowed_origins: Collection[str] = ()
+    notify_strangers: bool = False
+    """Tell WebSocket sessions of events that have shown no token."""
+
+    @property
+    def rules(self) -> Rules:
+        """Who is let in."""
+        return Rules(self.keyring, host_names(self.allowed_hosts), self.allowed_origins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """The process that is steered, and what of it control may use."""
+
+    clock: IReactorTime
+    started_at: float
+    """When the daemon started, by *clock*."""
+    readiness: Readiness
+    registry: CollectorRegistry
+    shutdown: Callable[[], None]
+    """Begins the clean stop; called after the answer has been sent."""
+    in_thread: InThread = inline
+    """Where finished files are opened and read."""
+    wall: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    urandom: Callable[[int], bytes] = os.urandom
+    rate_out: Callable[[], float] = lambda: 0.0
+    places: Callable[[], Iterable[str]] = tuple
+    """The addresses of the served folders."""
+
+    def shown(self, config_path: str | None) -> Surroundings:
+        """What of it the routes may see and touch."""
+        return Surroundings(
+            self.clock, self.started_at, config_path, self.rate_out, self.shutdown,
+            self.readiness, self.places,
+        )  # fmt: skip
+
+    @property
+    def files(self) -> FileSurroundings:
+        """How files are read."""
+        return FileSurroundings(self.clock, self.in_thread, self.wall)
+
+
 def build_control_site(
-    jobs: Jobs,
-    *,
-    keyring: Keyring,
-    allowed_hosts: Collection[str],
-    readiness: Readiness,
-    registry: CollectorRegistry,
-    shutdown: Callable[[], None],
-    config_path: str | None,
-    download_directory: str,
-    clock: IReactorTime,
-    started_at: float,
-    in_thread: InThread = inline,
-    wall: Callable[[], float] = time.time,
-    default_segments: int = 8,
-    notify_strangers: bool = False,
-    urandom: Callable[[int], bytes] = os.urandom,
-    rate_out: Callable[[], float] = lambda: 0.0,
-    allowed_origins: Collection[str] = (),
-    branches: Mapping[bytes, IResource] | None = None,
-    places: Callable[[], Iterable[str]] = tuple,
+    jobs: Jobs, settings: Settings, host: Host, branches: Mapping[bytes, IResource] | None = None
 ) -> ControlSite:
     """
     The site that people and programs steer the daemon by.
 
-    :param download_directory: absolute; no job writes elsewhere.
-    :param started_at: when the daemon started, by *clock*.
-    :param in_thread: where finished files are opened and read.
-    :param wall: seconds since the epoch.
-    :param shutdown: begins the clean stop; called after the answer has been sent.
-    :param notify_strangers: tell WebSocket sessions of events that have shown no token.
-    :param places: the addresses of the served folders.
     :param branches: further resources by the first segment of their path (``ui``).
     """
-    tally, pulse = Tally(), Pulse(clock)
+    tally, pulse, slowdown = Tally(), Pulse(host.clock), Slowdown(host.clock)
     stop_counting = jobs.subscribe(tally.happened)
-    meters = Meters(registry, Work(jobs, tally, pulse))
-    around = Surroundings(clock, started_at, config_path, rate_out, shutdown, readiness, places)
+    meters = Meters(host.registry, Work(jobs, tally, pulse))
     api, stream = build_api(
         jobs,
-        around,
+        host.shown(settings.config_path),
         meters,
-        FileSurroundings(clock, in_thread, wall),
-        directory=download_directory,
-        segments=default_segments,
+        host.files,
+        directory=settings.download_directory,
+        segments=settings.default_segments,
     )
-    rules = Rules(keyring, host_names(allowed_hosts), allowed_origins)
-    slowdown = Slowdown(clock)
-    rpc, stop_rpc = build_endpoint(
-        jobs,
-        keyring=keyring,
-        slowdown=slowdown,
-        defaults=Defaults(download_directory, default_segments),
-        clock=clock,
-        session_id=urandom(20).hex(),
-        shutdown=shutdown,
-        notify_strangers=notify_strangers,
-    )
+    rpc, stop_rpc = _rpc(jobs, settings, host, slowdown)
     tree = {b"jsonrpc": rpc, **(branches or {})}
-    gate = Gate(rules, api, tree, meters, slowdown, f"rangedaemon/{__version__}")
-    return ControlSite(
-        gate, clock, [pulse.start], [stream.stop, stop_rpc, stop_counting, pulse.stop]
+    gate = Gate(settings.rules, api, tree, meters, slowdown, f"rangedaemon/{__version__}")
+    stops = [stream.stop, stop_rpc, stop_counting, pulse.stop]
+    return ControlSite(gate, host.clock, [pulse.start], stops)
+
+
+def _rpc(
+    jobs: Jobs, settings: Settings, host: Host, slowdown: Slowdown
+) -> tuple[IResource, Callable[[], None]]:
+    """aria2's RPC, and what stops it."""
+    return build_endpoint(
+        jobs,
+        keyring=settings.keyring,
+        slowdown=slowdown,
+        defaults=Defaults(settings.download_directory, settings.default_segments),
+        clock=host.clock,
+        session_id=host.urandom(20).hex(),
+        shutdown=host.shutdown,
+        notify_strangers=settings.notify_strangers,
     )

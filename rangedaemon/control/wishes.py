@@ -2,7 +2,8 @@
 What may be asked of a new job, field by field; pure.
 
 Each check returns the value as it is kept, or raises `ValueError` with a message
-for the one who asked.  `confined` keeps every job under the download directory.
+for the one who asked.  `spec_of` makes a job of them, whoever asks, and `confined` keeps
+every job under the download directory.
 """
 
 from __future__ import annotations
@@ -10,12 +11,20 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from hyperlink import URL
 
+from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.sums import address_of
 from rangedaemon.errors import Complaint, InvalidInput, OutsideDirectory
+
+ALIKE = (
+    *("name", "filename", "checksum", "headers", "priority", "rate_limit", "paused"),
+    *("on_conflict", "on_change"),
+)
+"""Wishes that mean the same wherever they come from, and are called as in `JobSpec`."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff\"<>\\]")
@@ -55,6 +64,26 @@ DIGEST_HEX_LENGTH = {
     "sha-512": 128,
     "blake2b": 128,
 }
+
+
+def spec_of(
+    wish: object, urls: tuple[str, ...], *, base: str, segments: int, source: str = "api"
+) -> JobSpec:
+    """
+    The job that *wish* asks for: a model of the API or of the configuration.
+
+    :param base: the directory that no job leaves.
+    :param segments: the connections of a job that names no number.
+    :raises OutsideDirectory: its directory is not below *base*.
+    """
+    wished: Any = wish
+    return JobSpec(
+        urls=urls,
+        directory=confined(base, wished.directory),
+        segments=wished.segments or segments,
+        source=source,
+        **{name: getattr(wished, name) for name in ALIKE},
+    )
 
 
 def check_url(url: str) -> str:

@@ -115,11 +115,6 @@ def format_range(piece: ByteRange) -> str:
     return f"bytes={piece.start}-{piece.stop - 1}"
 
 
-def format_open_range(start: int) -> str:
-    """The value of a ``Range`` that asks for everything from *start*."""
-    return f"bytes={start}-"
-
-
 # -- Content-Range ---------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ from twisted.web.server import Site
 
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
-from rangedaemon.control.site import build_control_site
+from rangedaemon.control.site import Host, Settings, build_control_site
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.control.ui import branches
 from rangedaemon.errors import Fault
@@ -159,23 +159,28 @@ class Daemon(MultiService):
         self._control = self._listen(config.control.listen, self._control_site(keyring))
 
     def _control_site(self, keyring: Keyring) -> Site:
-        return build_control_site(
-            self._runner,
+        config = self._config
+        settings = Settings(
             keyring=keyring,
-            allowed_hosts=self._config.control.allowed_hosts,
-            readiness=self,
-            registry=self._registry(),
-            rate_out=self._serving.rate if self._serving else lambda: 0.0,
-            shutdown=self._shut_down,
+            allowed_hosts=config.control.allowed_hosts,
+            allowed_origins=config.control.allowed_origins,
+            notify_strangers=config.control.notify_strangers,
+            download_directory=str(config.downloads.directory),
+            default_segments=config.downloads.segments,
             config_path=self._source,
-            download_directory=str(self._config.downloads.directory),
+        )
+        return build_control_site(self._runner, settings, self._as_host(), branches())
+
+    def _as_host(self) -> Host:
+        """What of this process control may use."""
+        return Host(
             clock=self._reactor,
             started_at=self._reactor.seconds(),
+            readiness=self,
+            registry=self._registry(),
+            shutdown=self._shut_down,
             in_thread=self._in_disk_thread,
-            default_segments=self._config.downloads.segments,
-            allowed_origins=self._config.control.allowed_origins,
-            notify_strangers=self._config.control.notify_strangers,
-            branches=branches(),
+            rate_out=self._serving.rate if self._serving else lambda: 0.0,
             places=self._places,
         )
 

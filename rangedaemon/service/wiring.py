@@ -19,7 +19,7 @@ from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Downloads, Job, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
-from rangedaemon.control.wishes import confined
+from rangedaemon.control.wishes import spec_of
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy
@@ -95,19 +95,11 @@ def specs_of(config: Config) -> list[JobSpec]:
 
 
 def _spec(job: Job, downloads: Downloads) -> JobSpec:
-    return JobSpec(
-        urls=(job.url, *job.mirrors),
-        directory=confined(str(downloads.directory), job.directory),
-        name=job.name,
-        filename=job.filename,
-        checksum=job.checksum,
-        headers=job.headers,
-        segments=job.segments or downloads.segments,
-        priority=job.priority,
-        rate_limit=job.rate_limit,
-        on_conflict=job.on_conflict,
-        on_change=job.on_change,
-        paused=job.paused,
+    return spec_of(
+        job,
+        (job.url, *job.mirrors),
+        base=str(downloads.directory),
+        segments=downloads.segments,
         source="config",
     )
 

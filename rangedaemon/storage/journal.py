@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 
 from rangedaemon.core.jobs import JobRecord, JobState
@@ -62,17 +61,6 @@ class Journal(JobStore, Transactions):
         The lock, the write-ahead log and backups are made beside it.
         """
         return cls(await in_thread(open_journal, path, migrations), in_thread)
-
-    @classmethod
-    async def open_in_own_thread(cls, path: Path, reactor: IReactorFromThreads) -> Journal:
-        """The same in a thread that lives as long as the journal is open."""
-        thread = OwnThread(reactor, "journal")
-        thread.start()
-        try:
-            return cls(await thread(open_journal, path), thread, thread)
-        except BaseException:
-            thread.stop()
-            raise
 
     @property
     def was_clean(self) -> bool:

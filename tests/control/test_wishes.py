@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.config.models import Job
+from rangedaemon.control.models import NewJob
 from rangedaemon.control.wishes import (
+    ALIKE,
     check_checksum,
     check_filename,
     check_headers,
     check_url,
     confined,
+    spec_of,
 )
 from rangedaemon.errors import InvalidInput, OutsideDirectory
 
@@ -149,3 +153,30 @@ class ConfinedTests(SynchronousTestCase):
         except (OutsideDirectory, InvalidInput):
             return
         self.assertEqual(os.path.commonpath(["/srv/d", path]), "/srv/d")
+
+
+class SpecOfTests(SynchronousTestCase):
+    """Tests for `spec_of`: what the API and the configuration ask for means the same."""
+
+    def test_same_words(self) -> None:
+        """The same wishes become the same job, from either side; only its source differs."""
+        wishes = {
+            "name": "n", "filename": "f", "checksum": f"sha-1={'0' * 40}", "headers": {"a": "b"},
+            "priority": 3, "rate_limit": 7, "paused": True, "on_conflict": "fail",
+            "on_change": "keep-old", "segments": 2, "directory": "below",
+        }  # fmt: skip
+        self.assertLessEqual(set(ALIKE), set(wishes))
+        asked = NewJob(url="http://h/", **wishes)
+        declared = Job(url="http://h/", **wishes)
+        specs = [
+            spec_of(wish, ("http://h/",), base="/srv", segments=8, source="x")
+            for wish in (asked, declared)
+        ]
+        self.assertEqual(specs[0], specs[1])
+        told = {name: getattr(specs[0], name) for name in wishes}
+        self.assertEqual(told, wishes | {"directory": "/srv/below"})
+
+    def test_default_segments(self) -> None:
+        """Who names no number of connections gets the usual one."""
+        spec = spec_of(NewJob(url="http://h/"), ("http://h/",), base="/srv", segments=5)
+        self.assertEqual((spec.segments, spec.directory, spec.source), (5, "/srv", "api"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from rangedaemon.control.site import build_control_site
+from rangedaemon.control.site import Host, Settings, build_control_site
 from rangedaemon.control.tokens import Keyring
 from tests.control.memory_jobs import MemoryJobs
 
@@ -52,21 +52,25 @@ class Wire:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.site = build_control_site(
-            self.jobs,
+        given = dict(self.options)
+        branches = given.pop("branches", None)
+        said = {f.name: given.pop(f.name) for f in fields(Settings) if f.name in given}
+        settings: dict[str, Any] = {
+            "keyring": Keyring.of(TOKEN),
+            "allowed_hosts": ["localhost", "127.0.0.1", "[::1]"],
+            "download_directory": "/srv/downloads",
+            "config_path": "/etc/rangedaemon.yaml",
+            **said,
+        }
+        host = Host(
+            clock=self.clock,
+            started_at=self.clock.seconds(),
             readiness=self.readiness,
             registry=self.registry,
             shutdown=lambda: self.shutdowns.append(self.clock.seconds()),
-            config_path="/etc/rangedaemon.yaml",
-            clock=self.clock,
-            started_at=self.clock.seconds(),
-            **{
-                "keyring": Keyring.of(TOKEN),
-                "allowed_hosts": ["localhost", "127.0.0.1", "[::1]"],
-                "download_directory": "/srv/downloads",
-                **self.options,
-            },
+            **given,
         )
+        self.site = build_control_site(self.jobs, Settings(**settings), host, branches)
 
     def connect(self) -> Connection:
         """A new connection."""

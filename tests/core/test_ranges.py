@@ -10,7 +10,6 @@ from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.ranges import (
     ContentRange,
     format_content_range,
-    format_open_range,
     format_range,
     format_unsatisfied_range,
     parse_content_range,
@@ -139,7 +138,6 @@ class RequestFormsTests(SynchronousTestCase):
     def test_forms(self) -> None:
         """Half-open intervals become inclusive positions."""
         self.assertEqual(format_range(ByteRange(0, 1)), "bytes=0-0")
-        self.assertEqual(format_open_range(500), "bytes=500-")
 
     @given(st.integers(0, 99), st.integers(1, 100))
     def test_read_back(self, start: int, size: int) -> None:

@@ -59,7 +59,11 @@ HEADER = Converted("'name: value'", parse_header)
 @click.option("--name", help="What the job is called.")
 @click.option("-d", "--dir", "directory", help="Where to, as the daemon sees it.")
 @click.option("-o", "--filename", help="The file's final name.")
-@click.option("--checksum", metavar="ALGORITHM=HEX", help="Digest, such as sha-256=….")
+@click.option(
+    "--checksum",
+    metavar="ALGORITHM=HEX|URL",
+    help="Digest, such as sha-256=…; or the address of a list of them, such as SHA256SUMS.",
+)
 @click.option(
     "-H", "--header", "headers", type=HEADER, multiple=True, help="Request field to send."
 )

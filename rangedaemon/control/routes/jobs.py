@@ -21,7 +21,7 @@ from rangedaemon.control.models import (
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routing import Incoming, Route
 from rangedaemon.control.views import job_list, job_object, segment_list
-from rangedaemon.control.wishes import confined
+from rangedaemon.control.wishes import spec_of
 from rangedaemon.core.jobs import JobChange, JobSnapshot, JobSpec, JobState
 from rangedaemon.errors import Complaint, InvalidInput, UnknownJob
 
@@ -122,20 +122,7 @@ class JobRoutes:
             raise InvalidInput(placed) from invalid
 
     def _spec(self, wish: NewJob) -> JobSpec:
-        return JobSpec(
-            urls=wish.addresses,
-            directory=confined(self._directory, wish.directory),
-            name=wish.name,
-            filename=wish.filename,
-            checksum=wish.checksum,
-            headers=wish.headers,
-            segments=wish.segments or self._segments,
-            priority=wish.priority,
-            rate_limit=wish.rate_limit,
-            on_conflict=wish.on_conflict,
-            on_change=wish.on_change,
-            paused=wish.paused,
-        )
+        return spec_of(wish, wish.addresses, base=self._directory, segments=self._segments)
 
     async def list(self, incoming: Incoming) -> Answer:
         """A page, newest first."""
