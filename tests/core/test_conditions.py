@@ -26,6 +26,8 @@ class LadderTests(SynchronousTestCase):
             (Remembered(last_modified=DATED, date=DATED), [None]),
             (Remembered(etag='"a"', last_modified=DATED, date=LATER), ['"a"', DATED, None]),
             (Remembered(etag='"a"', last_modified=DATED, date=DATED), ['"a"', None]),
+            (Remembered(etag='W/"a"', last_modified=DATED, date=LATER), [None]),
+            (Remembered(etag="a", last_modified=DATED, date=LATER), [None]),
         ):
             with self.subTest(said=said):
                 self.assertEqual(ladder(said), expected)
