@@ -40,11 +40,11 @@ def names_documents(spec: JobSpec) -> bool:
 
 
 def answers_with_metalink(spec: JobSpec, opening: Opening) -> bool:
-    """Whether *opening* turns out to bring a metalink to be followed; then it is dropped."""
+    """Whether *opening* turns out to bring a metalink to be followed; then it is let go of."""
     reply = opening.reply
     if reply is None or not _follows(spec, is_metalink("", reply.answer.content_type)):
         return False
-    reply.drop()
+    opening.let_go()
     return True
 
 
@@ -129,8 +129,7 @@ def insist_on_size(spec: JobSpec, opening: Opening) -> None:
     length = opening.identity.length
     if None in (spec.size, length) or length == spec.size:
         return
-    if opening.reply is not None:
-        opening.reply.drop()
+    opening.let_go()
     raise UnusableDocument(
         f"the file has {length} octets, the metalink says {spec.size}", url=opening.identity.url
     )

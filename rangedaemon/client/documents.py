@@ -9,9 +9,10 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
+from rangedaemon.client.answers import ask
 from rangedaemon.client.origin import Request
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Whole, judge
+from rangedaemon.core.acceptance import Whole
 from rangedaemon.errors import OriginFault, Refused, TimedOut, Unreachable, UnusableDocument
 
 
@@ -66,11 +67,10 @@ async def fetch_document(around: Surroundings, request: Request, most: int) -> t
     :raises UnusableDocument: it is too long.
     :raises OriginFault: there is no usable answer.
     """
-    async with around.hosts.slot(request.url):
-        reply = await around.origin.get(request)
+    async with around.hosts.slot(request.url) as slot:
+        reply, accepted = await ask(around, slot, request, None)
         url = reply.answer.url
         try:
-            accepted = judge(reply.answer, None, None, now=around.wall())
             if not isinstance(accepted, Whole):
                 raise Refused(f"the origin answered {reply.answer.status}", url=url)
             if accepted.length is not None and accepted.length > most:

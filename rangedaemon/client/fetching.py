@@ -115,7 +115,7 @@ class Fetching:
                 self._clock,
                 [(TICK_SECONDS, self._tick), (self._habits.checkpoint_interval, self.checkpoint)],
                 self._chore_failed,
-                cancellable(self._swarm.run(opening.reply, claim, opening.piece)),
+                cancellable(self._swarm.run(opening, claim)),
             )
         finally:
             self._swarm = None

@@ -1,9 +1,10 @@
 """
 How many connections each host gets over all jobs, and which hosts asked for peace.
 
-A slot is taken for each request and given back when its body has ended.  Waiters
-are served in order.  A host that answered 429 or 503 is left alone until the time
-that it named, and gets fewer connections for a while.
+A slot is taken for each request and given back when its body has ended; where a redirect
+leads to another host it is given back there and taken anew.  Waiters are served in order.
+A host that answered 429 or 503 is left alone until the time that it named, and gets
+fewer connections for a while.
 """
 
 from __future__ import annotations
@@ -51,6 +52,35 @@ class _Host:
     waiters: deque[Deferred[None]] = field(default_factory=deque)
 
 
+class Slot:
+    """The right to one connection, until it is released."""
+
+    def __init__(self, hosts: Hosts, host: _Host) -> None:
+        """Made by `Hosts.take` alone."""
+        self._hosts = hosts
+        self._host: _Host | None = host
+
+    async def move_to(self, url: str) -> None:
+        """A redirect leads to *url*: return when there is a place at that host.
+
+        Nothing is held while it waits, so nobody waits for somebody who waits.
+
+        :raises Throttled: that host wants to be left alone.
+        """
+        host = self._hosts.host(url)
+        if host is not self._host:
+            self._hosts.insist_on_peace(url)
+            self.release()
+            await self._hosts.acquire(host)
+            self._host = host
+
+    def release(self) -> None:
+        """Give it back; nothing happens the second time."""
+        host, self._host = self._host, None
+        if host is not None:
+            self._hosts.give_back(host)
+
+
 class Hosts:
     """The slots of all hosts."""
 
@@ -61,17 +91,17 @@ class Hosts:
 
     def traits(self, url: str) -> Traits:
         """What is known of that host's ways; changes are remembered."""
-        return self._host(url).traits
+        return self.host(url).traits
 
     def overloaded(self, url: str, retry_after: float | None) -> None:
         """The host refused: fewer connections, and none at all for *retry_after* seconds."""
-        host, now = self._host(url), self._clock.seconds()
+        host, now = self.host(url), self._clock.seconds()
         host.pace = host.pace.overloaded(now, host.used)
         host.quiet_until = max(host.quiet_until, now + (retry_after or 0.0))
 
     def free(self, url: str) -> bool:
         """Whether a request could start at once."""
-        host = self._host(url)
+        host = self.host(url)
         self._hand_over(host)
         return host.used < self._allowed(host) and host.quiet_until <= self._clock.seconds()
 
@@ -80,7 +110,7 @@ class Hosts:
 
         :raises Throttled: it does, for longer than is worth waiting in line.
         """
-        rest = self._host(url).quiet_until - self._clock.seconds()
+        rest = self.host(url).quiet_until - self._clock.seconds()
         if rest > SHORT_PEACE:
             raise Throttled(
                 f"the host asked to be left alone for {rest:.0f} s more", url=url, retry_after=rest
@@ -88,20 +118,26 @@ class Hosts:
 
     def crowded(self, url: str) -> bool:
         """Whether the host has more connections than it is good for now."""
-        host = self._host(url)
+        host = self.host(url)
         return host.used > self._allowed(host)
 
     @asynccontextmanager
-    async def slot(self, url: str) -> AsyncIterator[None]:
+    async def slot(self, url: str) -> AsyncIterator[Slot]:
         """Hold one of the host's connections."""
-        host = self._host(url)
-        await self._acquire(host)
+        slot = await self.take(url)
         try:
-            yield
+            yield slot
         finally:
-            self._release(host)
+            slot.release()
 
-    async def _acquire(self, host: _Host) -> None:
+    async def take(self, url: str) -> Slot:
+        """One of the host's connections; who gets it must release it."""
+        host = self.host(url)
+        await self.acquire(host)
+        return Slot(self, host)
+
+    async def acquire(self, host: _Host) -> None:
+        """Return when there is a place; used by slots."""
         if host.used >= self._allowed(host):
             await self._wait(host)  # whoever wakes us has counted us
         else:
@@ -110,7 +146,7 @@ class Hosts:
             while (rest := host.quiet_until - self._clock.seconds()) > 0:
                 await deferLater(self._clock, rest)
         except BaseException:
-            self._release(host)
+            self.give_back(host)
             raise
 
     async def _wait(self, host: _Host) -> None:
@@ -125,7 +161,8 @@ class Hosts:
         finally:
             growth.stop()
 
-    def _release(self, host: _Host) -> None:
+    def give_back(self, host: _Host) -> None:
+        """A place is free again; used by slots."""
         host.used -= 1
         self._hand_over(host)
 
@@ -137,7 +174,8 @@ class Hosts:
     def _allowed(self, host: _Host) -> int:
         return host.pace.allowed(self._clock.seconds())
 
-    def _host(self, url: str) -> _Host:
+    def host(self, url: str) -> _Host:
+        """What is known of the host of *url*; used by slots."""
         key = origin_of(url)
         if key not in self._hosts:
             self._make_room()

@@ -163,15 +163,21 @@ class Job(Life):
             await self._interrupt.cancellable(self._fetching.check())
         else:
             opening = await self._asking.first_answer()
-            await self._settle_file(opening)
-            await self._books.move(
-                Trigger.ANSWERED,
-                remembered=opening.identity,
-                accepts_ranges=opening.ranges,
-                filename=self._file.final.name,
-            )
-            await self._fetch(opening)
+            try:
+                await self._take_answer(opening)
+            finally:
+                opening.let_go()
         await self._books.move(Trigger.FETCHED, **await self._fetching.claims())
+
+    async def _take_answer(self, opening: Opening) -> None:
+        await self._settle_file(opening)
+        await self._books.move(
+            Trigger.ANSWERED,
+            remembered=opening.identity,
+            accepts_ranges=opening.ranges,
+            filename=self._file.final.name,
+        )
+        await self._fetch(opening)
 
     async def _fetch(self, opening: Opening) -> None:
         """Bring what is missing; a refusal in the middle of it is put to the first address.
@@ -206,17 +212,12 @@ class Job(Life):
 
     async def _settle_file(self, opening: Opening) -> None:
         """The part file for what *opening* brings, with room for it."""
-        try:
-            if self._fetching.file is None:
-                address = opening.identity.url or self._asking.url
-                name = choose_name(self.record.spec.filename, opening.disposition, address)
-                self._fetching.file = await Workfile.create(self._habits, self.record, name)
-            if opening.identity.length is not None:
-                await self._file.reserve(opening.identity.length)
-        except Fault:
-            if opening.reply is not None:
-                opening.reply.drop()
-            raise
+        if self._fetching.file is None:
+            address = opening.identity.url or self._asking.url
+            name = choose_name(self.record.spec.filename, opening.disposition, address)
+            self._fetching.file = await Workfile.create(self._habits, self.record, name)
+        if opening.identity.length is not None:
+            await self._file.reserve(opening.identity.length)
 
     # -- another representation -------------------------------------------------
 

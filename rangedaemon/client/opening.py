@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rangedaemon.client.answers import ask
+from rangedaemon.client.hosts import Slot
 from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.overlap import Read, overlap_agrees
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Acceptance, Partial, Unsatisfiable, Whole, judge
+from rangedaemon.core.acceptance import Partial, Unsatisfiable, Whole
 from rangedaemon.core.conditions import ladder
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
@@ -54,41 +56,43 @@ class Opening:
     ranges: bool
     """Whether the origin serves ranges at all."""
     disposition: str | None
+    slot: Slot | None = None
+    """The place at the host that answered; held until the body has ended."""
+
+    def let_go(self) -> None:
+        """The body has ended, or nobody wants it: give back what it held."""
+        if self.reply is not None:
+            self.reply.drop()
+        if self.slot is not None:
+            self.slot.release()
 
 
 async def open_transfer(around: Surroundings, request: Request, known: Known) -> Opening:
-    """Ask for the first octets that are missing.
+    """Ask for the first octets that are missing; who gets the answer must let go of it.
 
     :raises Changed: the part file belongs to another representation.
     :raises OriginFault: there is no usable answer.
     """
     around.hosts.insist_on_peace(request.url)
-    async with around.hosts.slot(request.url):
-        if known.stream_only:
-            opening = await _open_whole(around, request, known, ranges=False)
-        elif known.covered:
-            opening = await _resume(around, request, known)
-        else:
-            opening = await _begin(around, request, known)
-    return replace(opening, identity=replace(opening.identity, asked=request.url))
-
-
-async def _ask(
-    around: Surroundings, request: Request, length: int | None
-) -> tuple[Reply, Acceptance]:
-    reply = await around.origin.get(request)
+    slot = await around.hosts.take(request.url)
     try:
-        return reply, judge(reply.answer, request.range, length, now=around.wall())
-    except Fault:
-        reply.drop()
+        if known.stream_only:
+            opening = await _open_whole(around, slot, request, known, ranges=False)
+        elif known.covered:
+            opening = await _resume(around, slot, request, known)
+        else:
+            opening = await _begin(around, slot, request, known)
+    except BaseException:
+        slot.release()
         raise
+    return replace(opening, identity=replace(opening.identity, asked=request.url), slot=slot)
 
 
-async def _begin(around: Surroundings, request: Request, known: Known) -> Opening:
+async def _begin(around: Surroundings, slot: Slot, request: Request, known: Known) -> Opening:
     """Nothing is there yet."""
     wanted = not known.vouched
     asked = replace(request, range=ByteRange(0, FIRST_LEASE), if_range=None, want_digest=wanted)
-    reply, accepted = await _ask(around, asked, None)
+    reply, accepted = await ask(around, slot, asked, None)
     answer = reply.answer
     if isinstance(accepted, Whole):
         return _stream(around, reply, accepted, ranges=False)
@@ -97,20 +101,20 @@ async def _begin(around: Surroundings, request: Request, known: Known) -> Openin
         if isinstance(accepted, Unsatisfiable) and accepted.length == 0:
             identity = around.remembered_of(answer, 0)
             return Opening(identity, None, None, True, True, answer.disposition)
-        return await _open_whole(around, request, known, ranges=False)
+        return await _open_whole(around, slot, request, known, ranges=False)
     identity = around.remembered_of(answer, accepted.length)
     joinable = is_strong(identity) or known.vouched
     if joinable or accepted.range.stop == accepted.length:
         return Opening(identity, reply, accepted.range, joinable, True, answer.disposition)
     reply.drop()  # ranges would do, but no validator could join them
-    return await _open_whole(around, request, known, ranges=True)
+    return await _open_whole(around, slot, request, known, ranges=True)
 
 
 async def _open_whole(
-    around: Surroundings, request: Request, known: Known, *, ranges: bool
+    around: Surroundings, slot: Slot, request: Request, known: Known, *, ranges: bool
 ) -> Opening:
     """One stream from the first octet on; what is covered stays where it is vouched for."""
-    reply, accepted = await _ask(around, replace(request, range=None, if_range=None), None)
+    reply, accepted = await ask(around, slot, replace(request, range=None, if_range=None), None)
     if not isinstance(accepted, Whole):
         reply.drop()
         raise BadResponse(f"{reply.answer.status} to a plain request", url=reply.answer.url)
@@ -134,20 +138,20 @@ def _stream(around: Surroundings, reply: Reply, accepted: Whole, *, ranges: bool
     return Opening(identity, reply, piece, False, ranges, reply.answer.disposition)
 
 
-async def _resume(around: Surroundings, request: Request, known: Known) -> Opening:
+async def _resume(around: Surroundings, slot: Slot, request: Request, known: Known) -> Opening:
     """A part is there: ask for its first hole, on the highest rung that the host honours."""
     traits = around.hosts.traits(request.url)
     rungs = ladder(known.remembered)
     asked = replace(request, range=_hole(known))
     length = known.remembered.length
     for number in range(min(traits.rung, len(rungs) - 1), len(rungs)):
-        reply, accepted = await _ask(around, replace(asked, if_range=rungs[number]), length)
+        reply, accepted = await ask(around, slot, replace(asked, if_range=rungs[number]), length)
         if isinstance(accepted, Partial):
             traits.rung = number
-            return await _join(around, request, known, reply, accepted)
+            return await _join(around, slot, request, known, reply, accepted)
         reply.drop()
         _refuse_other(around, reply, accepted, known)
-    return await _open_whole(around, request, known, ranges=False)
+    return await _open_whole(around, slot, request, known, ranges=False)
 
 
 def _hole(known: Known) -> ByteRange:
@@ -172,7 +176,12 @@ def _refuse_other(
 
 
 async def _join(
-    around: Surroundings, request: Request, known: Known, reply: Reply, accepted: Partial
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    known: Known,
+    reply: Reply,
+    accepted: Partial,
 ) -> Opening:
     """Go on behind what is there, if it is the same."""
     answer = reply.answer
@@ -183,7 +192,7 @@ async def _join(
     seen = around.remembered_of(answer, length)
     judgement = compare(known.remembered, seen)
     try:
-        await _prove(around, request, known, judgement, length)
+        await _prove(around, slot, request, known, judgement, length)
     except Fault:
         reply.drop()
         raise
@@ -193,7 +202,12 @@ async def _join(
 
 
 async def _prove(
-    around: Surroundings, request: Request, known: Known, judgement: Judgement, length: int
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    known: Known,
+    judgement: Judgement,
+    length: int,
 ) -> None:
     """:raises Changed: it is not, or cannot be shown to be, the same."""
     if judgement.verdict is Verdict.SAME or (
@@ -202,7 +216,7 @@ async def _prove(
         return
     if judgement.verdict is Verdict.CHANGED:
         raise Changed(judgement.reason, url=request.url)
-    if not await overlap_agrees(around, request, length, known.covered, known.read):
+    if not await overlap_agrees(around, slot, request, length, known.covered, known.read):
         raise Changed(f"{judgement.reason}, and its octets are others", url=request.url)
 
 

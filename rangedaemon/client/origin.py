@@ -7,7 +7,7 @@ not been touched; who gets one must either deliver it or drop it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,15 +72,17 @@ class Reply:
 
     def __init__(self, answer: Answer, response: IResponse) -> None:
         self.answer = answer
-        self._response = response
+        self._response: IResponse | None = response
 
     def deliver(self, protocol: Protocol) -> None:
         """Let the body come to *protocol*."""
-        self._response.deliverBody(protocol)
+        response, self._response = self._response, None
+        if response is not None:
+            response.deliverBody(protocol)
 
     def drop(self) -> None:
-        """Do without the body: the connection is closed."""
-        self._response.deliverBody(_Dropper())
+        """Do without the body, where nobody took it: the connection is closed."""
+        self.deliver(_Dropper())
 
 
 class _Dropper(Protocol):
@@ -112,9 +114,12 @@ class Origin:
         self._clock = clock
         self._head_timeout = head_timeout
 
-    async def get(self, request: Request) -> Reply:
+    async def get(
+        self, request: Request, on_hop: Callable[[str], Awaitable[None]] | None = None
+    ) -> Reply:
         """The first answer that is no redirect.
 
+        :param on_hop: awaited with each address that a redirect leads to, before it is asked.
         :raises Unreachable, TimedOut, TooManyRedirects, BadRedirect, BadResponse: none came.
         """
         url = request.url
@@ -130,6 +135,8 @@ class Origin:
             if url in seen:
                 raise TooManyRedirects("the redirects run in a circle", url=request.url)
             seen.add(url)
+            if on_hop is not None:
+                await on_hop(url)
         raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", url=request.url)
 
     async def _ask(self, client: HTTPClient, url: str, request: Request) -> IResponse:

@@ -14,13 +14,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from rangedaemon.client.answers import ask
+from rangedaemon.client.hosts import Slot
 from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Partial, judge
+from rangedaemon.core.acceptance import Partial
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.overlap import sample_ranges
-from rangedaemon.errors import BadResponse, Changed, Fault, NoRanges, TimedOut, Unreachable
+from rangedaemon.errors import BadResponse, Changed, NoRanges, TimedOut, Unreachable
 
 PROBE_OCTETS = 512
 
@@ -75,20 +77,31 @@ def _silence(_value: object, seconds: float) -> Failure:
 
 
 async def overlap_agrees(
-    around: Surroundings, request: Request, length: int, covered: IntervalSet, read: Read
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    length: int,
+    covered: IntervalSet,
+    read: Read,
 ) -> bool:
     """Whether samples of what is on the disk are what the origin sends now.
 
     :raises OriginFault: a sample could not be had.
     """
     for piece in sample_ranges(covered, around.random):
-        if await _fetch(around, request, length, piece) != await read(piece.start, len(piece)):
+        theirs = await _fetch(around, slot, request, length, piece)
+        if theirs != await read(piece.start, len(piece)):
             return False
     return True
 
 
 async def mirror_identity(
-    around: Surroundings, request: Request, length: int, covered: IntervalSet, read: Read
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    length: int,
+    covered: IntervalSet,
+    read: Read,
 ) -> Remembered:
     """What a mirror says of its representation, once its octets proved to be ours.
 
@@ -97,30 +110,23 @@ async def mirror_identity(
     :raises OriginFault: it cannot be asked.
     """
     probe = replace(request, range=ByteRange(0, min(length, PROBE_OCTETS)), if_range=None)
-    reply = await around.origin.get(probe)
-    try:
-        accepted = judge(reply.answer, probe.range, length, now=around.wall())
-    finally:
-        reply.drop()
+    reply, accepted = await ask(around, slot, probe, length)
+    reply.drop()
     if not isinstance(accepted, Partial):
         if accepted.length not in (None, length):
             raise Changed(f"the mirror's file has {accepted.length} octets", url=request.url)
         raise NoRanges("the mirror does not serve ranges", url=request.url)
-    if not await overlap_agrees(around, request, length, covered, read):
+    if not await overlap_agrees(around, slot, request, length, covered, read):
         raise Changed("the mirror's file has other octets", url=request.url)
     return around.remembered_of(reply.answer, length)
 
 
 async def _fetch(
-    around: Surroundings, request: Request, length: int, piece: ByteRange
+    around: Surroundings, slot: Slot, request: Request, length: int, piece: ByteRange
 ) -> bytes | None:
     """The origin's octets of *piece*; None where it has them of no such representation."""
-    reply = await around.origin.get(replace(request, range=piece, if_range=None))
-    try:
-        accepted = judge(reply.answer, piece, length, now=around.wall())
-    except Fault:
-        reply.drop()
-        raise
+    asked = replace(request, range=piece, if_range=None)
+    reply, accepted = await ask(around, slot, asked, length)
     if not isinstance(accepted, Partial) or accepted.range != piece:
         reply.drop()
         return None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rangedaemon.client.hosts import Traits
+from rangedaemon.client.answers import ask
+from rangedaemon.client.hosts import Slot, Traits
 from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Answer, Partial, Unsatisfiable, Whole, judge
+from rangedaemon.core.acceptance import Acceptance, Answer, Partial, Unsatisfiable, Whole
 from rangedaemon.core.conditions import condition
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.jobs import Remembered
@@ -22,7 +23,6 @@ from rangedaemon.errors import (
     Fault,
     NoRanges,
     OriginFault,
-    Throttled,
     Unjoinable,
     Unreachable,
 )
@@ -41,11 +41,19 @@ class Source:
     """How many workers are at it."""
     bad: int = 0
     """How often octets of it were not what they should be."""
+    latest: str | None = None
+    """The address that answered last, after redirects; None: see its identity."""
 
     @property
     def url(self) -> str:
         """The address as it was given."""
         return self.request.url
+
+    @property
+    def served_by(self) -> str:
+        """Where its octets come from, as far as known: redirects may lead to another host."""
+        told = self.identity.url if self.identity is not None else None
+        return self.latest or told or self.url
 
     def condition(self, traits: Traits) -> str | None:
         """The If-Range value for its next request."""
@@ -56,20 +64,18 @@ def judge_segment(
     around: Surroundings,
     source: Source,
     answer: Answer,
-    asked: ByteRange,
-    length: int | None,
+    accepted: Acceptance,
     *,
     vouched: bool,
 ) -> ByteRange:
     """The octets that *answer* brings, if they may be joined to the others.
 
+    :param accepted: what they are.
     :param vouched: a digest will prove the whole, so *cannot tell* may pass.
     :raises Changed: the source has another representation now.
     :raises NoRanges: it does not do ranges any more.
     :raises Unjoinable: nothing shows that it is the same; asked otherwise it may be shown.
-    :raises OriginFault: there is no usable answer.
     """
-    accepted = judge(answer, asked, length, now=around.wall())
     seen = around.remembered_of(answer, accepted.length)
     judgement = compare(source.identity or Remembered(), seen)
     if not isinstance(accepted, Partial):
@@ -110,6 +116,7 @@ def _unjoinable(
 
 async def ask_segment(
     around: Surroundings,
+    slot: Slot,
     source: Source,
     asked: ByteRange,
     length: int | None,
@@ -120,19 +127,18 @@ async def ask_segment(
 
     A host that refuses, or cannot be reached, gets fewer connections for a while.
 
-    :raises OriginFault: see `judge_segment`.
+    :raises OriginFault: there is no usable answer; see `judge_segment` too.
     """
-    hosts = around.hosts
-    condition = source.condition(hosts.traits(source.url))
+    condition = source.condition(around.hosts.traits(source.url))
+    request = replace(source.request, range=asked, if_range=condition)
     try:
-        reply = await around.origin.get(replace(source.request, range=asked, if_range=condition))
-    except Unreachable:
-        hosts.overloaded(source.url, None)
+        reply, accepted = await ask(around, slot, request, length)
+    except Unreachable as fault:
+        around.hosts.overloaded(fault.url or source.url, None)
         raise
+    source.latest = reply.answer.url
     try:
-        return reply, judge_segment(around, source, reply.answer, asked, length, vouched=vouched)
-    except Fault as fault:
+        return reply, judge_segment(around, source, reply.answer, accepted, vouched=vouched)
+    except Fault:
         reply.drop()
-        if isinstance(fault, Throttled):
-            hosts.overloaded(source.url, fault.retry_after)
         raise

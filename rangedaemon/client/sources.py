@@ -61,7 +61,8 @@ class Sources:
 
     def pick(self) -> Source | None:
         """The source of the best name that is least busy and whose host has room."""
-        free = [s for s in self._good() if self._around.hosts.free(s.url)]
+        hosts = self._around.hosts
+        free = [s for s in self._good() if hosts.free(s.url) and hosts.free(s.served_by)]
         best = min(free, key=lambda s: (s.bad, s.busy), default=None)
         return None if best is not None and self.shunned(best) else best
 
@@ -131,9 +132,9 @@ class Sources:
 
     async def _prove(self, source: Source, length: int, written: IntervalSet) -> None:
         try:
-            async with self._around.hosts.slot(source.url):
+            async with self._around.hosts.slot(source.url) as slot:
                 identity = await mirror_identity(
-                    self._around, source.request, length, written, self._read
+                    self._around, slot, source.request, length, written, self._read
                 )
             ours = strong_digest(self.first.identity) if self.first.identity else None
             theirs = strong_digest(identity)

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from rangedaemon.client.blame import MOST_BAD
 from rangedaemon.client.intake import Intake
+from rangedaemon.client.opening import Opening
 from rangedaemon.client.origin import Reply
 from rangedaemon.client.overlap import Read
 from rangedaemon.client.sink import Sink
@@ -98,14 +99,13 @@ class Swarm:
         """How many bodies are under way."""
         return len(self.intakes)
 
-    async def run(self, reply: Reply, claim: Claim, piece: ByteRange | None) -> None:
-        """Fetch everything that the plan misses, beginning with *reply*'s body.
+    async def run(self, opening: Opening, claim: Claim) -> None:
+        """Fetch everything that the plan misses, beginning with the body of *opening*.
 
-        :param claim: what *reply* was asked for.
-        :param piece: the octets that *reply* brings; None: all of unknown length.
+        :param claim: what *opening* was asked for.
         :raises Fault: it cannot go on.
         """
-        self._start(claim, self._sources.first, (reply, piece))
+        self._start(claim, self._sources.first, opening)
         await self._over
         await self._sink.drain()
         self._insist_on_whole()
@@ -160,9 +160,7 @@ class Swarm:
     def _take(self) -> Claim | None:
         return self._plan.take(min(self._allowed, self.most))
 
-    def _start(
-        self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
-    ) -> None:
+    def _start(self, claim: Claim, source: Source, first: Opening | None) -> None:
         worker = ensureDeferred(self._work(claim, source, first))
         self._workers.add(worker)
         worker.addBoth(self._ended, worker)
@@ -218,15 +216,13 @@ class Swarm:
     def _bearable(fault: OriginFault) -> bool:
         return not isinstance(fault, Changed | NoRanges | Unjoinable)
 
-    async def _work(
-        self, claim: Claim | None, source: Source, first: tuple[Reply, ByteRange | None] | None
-    ) -> None:
+    async def _work(self, claim: Claim | None, source: Source, first: Opening | None) -> None:
         source.busy += 1
         try:
             while claim is not None:
                 await self._settle(claim, source, first)
                 first = None
-                crowded = self._around.hosts.crowded(source.url)
+                crowded = self._around.hosts.crowded(source.served_by)
                 keeps_on = self.segmented and not crowded and source.aside is None
                 keeps_on = keeps_on and not (self._closed or self._sources.shunned(source))
                 claim = self._take() if keeps_on and self._has_room() else None
@@ -236,9 +232,7 @@ class Swarm:
     def _has_room(self) -> bool:
         return len(self._workers) <= min(self._allowed, self.most)
 
-    async def _settle(
-        self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
-    ) -> None:
+    async def _settle(self, claim: Claim, source: Source, first: Opening | None) -> None:
         """Fetch *claim*; a fault is borne where others go on."""
         self._fetching += 1
         try:
@@ -271,23 +265,24 @@ class Swarm:
                 return  # another address has the same octets, and may answer
             raise fault
         if lasting:
-            self._around.hosts.overloaded(source.url, None)
+            self._around.hosts.overloaded(fault.url or source.url, None)
         delay = self._around.retry.delay(self._failures, self._around.random.random())
         await deferLater(self._around.clock, delay)
 
-    async def _fetch(
-        self, claim: Claim, source: Source, first: tuple[Reply, ByteRange | None] | None
-    ) -> None:
-        async with self._around.hosts.slot(source.url):
-            if first is not None:
-                await self._take_in(claim, source, *first)
-            elif claim.left:  # else a rival was faster while we waited for the slot
-                await self._take_in(claim, source, *await self._ask(claim, source))
-
-    async def _ask(self, claim: Claim, source: Source) -> tuple[Reply, ByteRange]:
-        return await ask_segment(
-            self._around, source, claim.remainder, self._plan.length, vouched=self._vouched
-        )
+    async def _fetch(self, claim: Claim, source: Source, first: Opening | None) -> None:
+        if first is not None and first.reply is not None:
+            try:
+                await self._take_in(claim, source, first.reply, first.piece)
+            finally:
+                first.let_go()
+            return
+        async with self._around.hosts.slot(source.url) as slot:
+            if claim.left:  # else a rival was faster while we waited for the slot
+                asked, length = claim.remainder, self._plan.length
+                answer = await ask_segment(
+                    self._around, slot, source, asked, length, vouched=self._vouched
+                )
+                await self._take_in(claim, source, *answer)
 
     async def _take_in(
         self, claim: Claim, source: Source, reply: Reply, piece: ByteRange | None
