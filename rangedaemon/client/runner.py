@@ -62,6 +62,10 @@ class Runner(Queue):
         running = self._running.get(job_id)
         return running[0].snapshot() if running else JobSnapshot(await self._record(job_id))
 
+    async def ids_from(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
+        return await self._store.ids_from(prefix, limit=limit)
+
     async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
         """A page of jobs, newest first."""
         before = _cursor(cursor)

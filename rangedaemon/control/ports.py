@@ -68,6 +68,9 @@ class Jobs(Protocol):
     async def get(self, job_id: str) -> JobSnapshot:
         """One job. :raises UnknownJob: there is none."""
 
+    async def ids_from(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
+
     async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
         """A page of jobs, newest first. :raises InvalidInput: not a cursor of ours."""
 

@@ -95,6 +95,10 @@ class Journal(JobStore, Transactions):
         """One record, None where there is none."""
         return await self._ask(partial(queries.get, job_id=job_id))
 
+    async def ids_from(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
+        return await self._ask(partial(queries.ids_from, prefix=prefix, limit=limit))
+
     async def by_name(self, name: str) -> JobRecord | None:
         """The newest record of a job declared under that name, None where there is none."""
         return await self._ask(partial(queries.by_name, name=name))

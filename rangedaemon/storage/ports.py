@@ -38,6 +38,9 @@ class JobStore(Protocol):
     async def get(self, job_id: str) -> JobRecord | None:
         """One record, None where there is none."""
 
+    async def ids_from(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
+
     async def by_name(self, name: str) -> JobRecord | None:
         """The newest record of a job declared under that name, None where there is none."""
 

@@ -42,6 +42,12 @@ _BY_ID = select(jobs).where(jobs.c.id == bindparam("of_id"))
 _BY_NAME = (
     select(jobs).where(jobs.c.name == bindparam("named")).order_by(jobs.c.seq.desc()).limit(1)
 )
+_IDS_FROM = (
+    select(jobs.c.id)
+    .where(jobs.c.id >= bindparam("first"), jobs.c.id < bindparam("behind"))
+    .order_by(jobs.c.id)
+    .limit(bindparam("most"))
+)
 _TALLY = select(tally.c.state, tally.c.jobs).where(tally.c.jobs > 0)
 _QUEUED = (
     select(jobs)
@@ -98,6 +104,12 @@ def _taken(connection: Connection, records: Sequence[JobRecord], last: int) -> s
 def get(connection: Connection, job_id: str) -> JobRecord | None:
     """One record, None where there is none."""
     return _first(connection, _BY_ID, {"of_id": job_id})
+
+
+def ids_from(connection: Connection, prefix: str, limit: int) -> list[str]:
+    """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
+    rows = connection.execute(_IDS_FROM, {"first": prefix, "behind": f"{prefix}g", "most": limit})
+    return [job_id for (job_id,) in rows]
 
 
 def by_name(connection: Connection, name: str) -> JobRecord | None:

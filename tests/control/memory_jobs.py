@@ -82,6 +82,10 @@ class MemoryJobs:
         except KeyError:
             raise UnknownJob(f"there is no job {job_id}") from None
 
+    async def ids_from(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """By the start of the id."""
+        return sorted(job_id for job_id in self.jobs if job_id.startswith(prefix))[:limit]
+
     async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
         """Newest first; the cursor is the last seq shown."""
         before = self._before(cursor)

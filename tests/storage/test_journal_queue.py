@@ -57,6 +57,15 @@ class QueueTests(SynchronousTestCase):
             self.assertEqual(self.queue(offset, limit, backwards=False), whole[stretch])
             self.assertEqual(self.queue(offset, limit, backwards=True), whole[::-1][stretch])
 
+    def test_ids_from(self) -> None:
+        """Ids by their start, in order, as many as asked for; a whole id is its own start."""
+        known = sorted(each.id for each in self.records)
+        for prefix in ("0", known[3], known[3][:-1], "f", known[5] + "0"):
+            for limit in (1, 2, 100):
+                found = self.successResultOf(self.journal.ids_from(prefix, limit=limit))
+                fit = [each for each in known if each.startswith(prefix)]
+                self.assertEqual(found, fit[:limit], prefix)
+
     def test_after_a_change(self) -> None:
         """A job whose priority changed has moved."""
         last = self.records[-2]

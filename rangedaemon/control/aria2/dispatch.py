@@ -93,8 +93,10 @@ class Dispatcher:
         :raises TooManyFailures: hang up instead.
         """
         before = session.penalties
-        if isinstance(request, Batch):
-            answer: Any = [await self._one(each, session) for each in request.requests[:MAX_BATCH]]
+        if isinstance(request, Batch) and len(request.requests) > MAX_BATCH:
+            answer: Any = failed(Broken(_too_many()), _too_many())
+        elif isinstance(request, Batch):
+            answer = [await self._one(each, session) for each in request.requests]
         else:
             answer = await self._one(request, session)
         if session.penalties > before:
@@ -143,8 +145,10 @@ class Dispatcher:
     async def _multicall(self, call: Call, session: Session) -> list[Any]:
         """Each result in a list of one, each failure a struct."""
         inner = Params(call.params).structs(0)
+        if len(inner) > MAX_BATCH:
+            raise _too_many()
         results: list[Any] = []
-        for group in _groups(inner[:MAX_BATCH]):
+        for group in _groups(inner):
             results += await self._together(group, session)
         return results
 
@@ -169,6 +173,11 @@ class Dispatcher:
             return [await self._result(_inner_call(item), session)]
         except RpcError as error:
             return _told(error)
+
+
+def _too_many() -> RpcError:
+    """Refused as a whole: who sent them would take calls that are left out for made."""
+    return RpcError(f"At most {MAX_BATCH} calls at once.")
 
 
 def _told(outcome: str | RpcError) -> Any:

@@ -43,24 +43,12 @@ class Downloads:
         if len(text) == 16 or text in self._removed:
             return text
         found = [known for known in self._removed if known.startswith(text)]
-        found += await self._starting_with(text)
+        found += await self._jobs.ids_from(text, limit=2)
         if len(found) > 1:
             raise RpcError(f"GID {gid} is not unique")
         if not found:
             raise RpcError(f"GID {gid} is not found")
         return found[0]
-
-    async def _starting_with(self, text: str) -> list[str]:
-        found: list[str] = []
-        cursor: str | None = None
-        while len(found) < 2:
-            page = await self._jobs.list(state=None, limit=_SCAN, cursor=cursor)
-            ids = (snapshot.record.id for snapshot in page.jobs)
-            found += [job_id for job_id in ids if job_id.startswith(text)]
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        return found
 
     async def find(self, gid: str) -> tuple[JobSnapshot, bool]:
         """The job, and whether it is only remembered as removed."""

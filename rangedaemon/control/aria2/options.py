@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rangedaemon.control.aria2.downloads import MAX_LISTED
 from rangedaemon.control.aria2.envelope import RpcError
 from rangedaemon.control.wishes import (
     check_checksum,
@@ -226,7 +227,7 @@ def global_options(defaults: Defaults, limits: Limits) -> dict[str, str]:
         "always-resume": "false",
         "file-allocation": "none",
         "check-certificate": "true",
-        "max-download-result": "1000",
+        "max-download-result": str(MAX_LISTED),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rangedaemon.control.aria2.downloads import WAITING_STATES, Downloads
+from rangedaemon.control.aria2.downloads import MAX_LISTED, WAITING_STATES, Downloads
 from rangedaemon.control.aria2.envelope import RpcError
 from rangedaemon.control.aria2.methods import Method
 from rangedaemon.control.aria2.options import Defaults, global_options, options_of
@@ -119,7 +119,7 @@ class Questions:
             "uploadSpeed": "0",
             "numActive": str(sum(counts.get(state, 0) for state in RUNNING)),
             "numWaiting": str(sum(counts.get(state, 0) for state in WAITING_STATES)),
-            "numStopped": str(stopped),
+            "numStopped": str(min(stopped, MAX_LISTED)),
             "numStoppedTotal": str(stopped),
         }
 

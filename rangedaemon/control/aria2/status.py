@@ -14,6 +14,8 @@ MIN_PIECE = 1024 * 1024
 MAX_PIECES = 4096
 """A bitfield is for people's eyes: pieces grow with the file."""
 REMOVED = "31"
+UNASKED = ("verifyIntegrityPending",)
+"""Told whatever the keys, while it holds."""
 
 STATES = {
     JobState.QUEUED: "waiting",
@@ -113,7 +115,8 @@ def status(
 ) -> dict[str, Any]:
     """The struct, with *keys* alone where there are any."""
     makers = _makers(snapshot, removed)
-    found = {key: make() for key, make in makers.items() if not keys or key in keys}
+    chosen = {*keys, *UNASKED} if keys else makers
+    found = {key: make() for key, make in makers.items() if key in chosen}
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -140,10 +143,15 @@ def _makers(snapshot: JobSnapshot, removed: bool) -> Mapping[str, Callable[[], A
         "lastModified": lambda: record.remembered.last_modified,
         "verified": lambda: record.verified and record.verified.value,
         "nextRetryAt": lambda: moment(record.retry_at),
+        "verifyIntegrityPending": lambda: _verifying(snapshot, removed),
         "errorCode": lambda: _error_code(snapshot, removed),
         "errorMessage": lambda: _error_message(snapshot),
     }
     return fields
+
+
+def _verifying(snapshot: JobSnapshot, removed: bool) -> str | None:
+    return "true" if snapshot.record.state is JobState.VERIFYING and not removed else None
 
 
 def _bitfield(snapshot: JobSnapshot) -> str | None:

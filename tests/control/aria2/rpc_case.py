@@ -40,9 +40,10 @@ class RpcTestCase(SynchronousTestCase):
         self.assertEqual((answer["id"], answer["jsonrpc"]), ("x", "2.0"))
         return answer["result"]
 
-    def refused(self, method: str, *params: Any) -> str:
+    def refused(self, method: str, *params: Any, token: bool = True) -> str:
         """The message of a method that fails."""
-        status, answer = self.post({"id": 1, "method": method, "params": [SECRET, *params]})
+        given = [SECRET, *params] if token else [*params]
+        status, answer = self.post({"id": 1, "method": method, "params": given})
         self.assertEqual((status, answer["error"]["code"]), (400, 1))
         return str(answer["error"]["message"])
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rangedaemon.control.aria2.dispatch import PENALTY
+from rangedaemon.control.aria2.dispatch import MAX_BATCH, PENALTY
 from rangedaemon.errors import NameTaken
 from tests.control.aria2.rpc_case import SECRET, URL, RpcTestCase
 from tests.control.wire import TOKEN, Wire, request
@@ -152,6 +152,21 @@ class EnvelopeTests(RpcTestCase):
         reply = self.wire.ask("GET", target + "&jsoncallback=cb")
         self.assertEqual(reply.fields["content-type"], "text/javascript")
         self.assertRegex(reply.body, rb"^cb\(\{.*\}\)$")
+
+    def test_too_many(self) -> None:
+        """More calls at once than are taken are refused as a whole, not in part and silently."""
+        call = {"id": 1, "method": "aria2.getVersion", "params": [SECRET]}
+        status, answers = self.post([call] * MAX_BATCH)
+        self.assertEqual((status, len(answers)), (200, MAX_BATCH))
+        status, answer = self.post([call] * (MAX_BATCH + 1))
+        self.assertEqual((status, answer["id"]), (400, None))
+        inner = {"methodName": "aria2.addUri", "params": [SECRET, [URL]]}
+        for told in (
+            answer["error"]["message"],
+            self.refused("system.multicall", [inner] * (MAX_BATCH + 1), token=False),
+        ):
+            self.assertEqual(told, "At most 1000 calls at once.")
+        self.assertEqual(self.wire.jobs.jobs, {})
 
     def test_other_paths_and_methods(self) -> None:
         """Only this path, only these methods."""

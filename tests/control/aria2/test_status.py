@@ -81,6 +81,15 @@ class StatusTests(SynchronousTestCase):
             ("removed", "31", "0", "0"),
         )
 
+    def test_verifying(self) -> None:
+        """While the hashes are looked at clients are told so, whatever the keys they ask for."""
+        for state, told in ((JobState.VERIFYING, {"verifyIntegrityPending": "true"}),
+                            (JobState.ACTIVE, {})):  # fmt: skip
+            struct = status(JobSnapshot(replace(RECORD, state=state)), ["gid"])
+            self.assertEqual(struct, {"gid": RECORD.id, **told})
+        gone = status(JobSnapshot(replace(RECORD, state=JobState.VERIFYING)), removed=True)
+        self.assertNotIn("verifyIntegrityPending", gone)
+
     def test_unknown_size(self) -> None:
         """Before the size is known there is no bitfield, and no name may be known."""
         bare = replace(RECORD, remembered=type(RECORD.remembered)(), filename=None)
