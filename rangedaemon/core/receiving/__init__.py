@@ -1,0 +1,1 @@
+"""What uploads ask for and are answered, protocol by protocol: pure functions and values."""
