@@ -4,7 +4,9 @@ Connections: how many there may be, how long one may take to speak, how all of t
 An idle connection is closed after a while; one that has begun to speak has a fixed
 time for the whole head of its request, however it drips (RFC 9110, 17: resource
 exhaustion).  Peers that do not take their answer are given up in
-`rangedaemon.server.body`.
+`rangedaemon.server.body`.  Where an answer is given before the end of a request's body,
+the connection ends with it: what is still coming is read and dropped for a moment, so
+that the peer sees the answer before it sees the end (RFC 9112, 9.6).
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ from twisted.web.http import HTTPChannel, Request
 HEAD_SIZE = 128 * 1024
 """Octets of a request's head: enough for the ten thousand ranges that we will not send."""
 
+
+LINGERING = 5.0
+"""Seconds for which octets are dropped that nobody wants."""
+MOST_DROPPED = 64 * 1024 * 1024
+"""Octets that are dropped in that time."""
 
 _SPARE_DESCRIPTORS = 128
 
@@ -109,10 +116,13 @@ class RangeChannel(HTTPChannel):
     """The whole answer to a request, where it can be had without twisted.web."""
     address: str = ""
     _refused = False
+    _dropped = 0
+    _held_timeout: float | None = None
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._head_call: IDelayedCall | None = None
+        self._end_call: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """A peer is there."""
@@ -123,6 +133,8 @@ class RangeChannel(HTTPChannel):
         """It is gone."""
         self.crowd.leave(self)
         self._head_is_over()
+        if self._end_call is not None and self._end_call.active():
+            self._end_call.cancel()
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def dataReceived(self, data: bytes) -> None:
@@ -155,6 +167,69 @@ class RangeChannel(HTTPChannel):
         """The head is whole."""
         self._head_is_over()
         super().allHeadersReceived()  # type: ignore[no-untyped-call]
+
+    def read_no_more(self) -> None:
+        """Have the peer wait: what it sends finds no taker; its silence is our doing."""
+        self._held_timeout = self.setTimeout(None) or self._held_timeout  # type: ignore[no-untyped-call]
+        _told(self.transport, "pauseProducing")
+
+    def read_on(self) -> None:
+        """Hear the peer again."""
+        self._time_again()
+        if not self._waitingForTransport:
+            _told(self.transport, "resumeProducing")
+
+    def _time_again(self) -> None:
+        timeout, self._held_timeout = self._held_timeout, None
+        if timeout is not None:
+            self.setTimeout(timeout)  # type: ignore[no-untyped-call]
+
+    def allContentReceived(self) -> None:
+        """The body is whole."""
+        self._time_again()
+        super().allContentReceived()  # type: ignore[no-untyped-call]
+
+    def tell(self, octets: bytes) -> None:
+        """Send an interim answer."""
+        self.transport.write(octets)
+
+    def _send100Continue(self) -> None:  # noqa: N802
+        """Only where nobody takes the body as it comes: who does sends it in time."""
+        if not self.requests or not self.requests[-1].begun:
+            super()._send100Continue()  # type: ignore[no-untyped-call]
+
+    def requestDone(self, request: Request) -> None:  # noqa: N802
+        """An answer is over; the request's body may not be."""
+        if self._handlingRequest:
+            super().requestDone(request)  # type: ignore[no-untyped-call]
+        else:
+            del self.requests[0]
+            self._linger()
+
+    def _linger(self) -> None:
+        """Drop what still comes for a while, then end."""
+        self._handlingRequest = True
+        self.persistent = 0
+        self.setTimeout(None)  # type: ignore[no-untyped-call]
+        self._end_call = self.callLater(LINGERING, self._lingered)  # type: ignore[no-untyped-call]
+        self._networkProducer.unregisterProducer()  # type: ignore[attr-defined]
+        if isinstance(self.transport, tcp.Connection) and not self.transport.TLS:
+            self.transport.loseWriteConnection()
+        _told(self.transport, "resumeProducing")
+
+    def _lingered(self) -> None:
+        self._end_call = None
+        self.transport.abortConnection()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Octets of a body, or of a next request."""
+        if self._end_call is None:
+            super().rawDataReceived(data)
+            return
+        self._dropped += len(data)
+        if self._dropped > MOST_DROPPED:
+            self._end_call.cancel()
+            self._lingered()
 
     def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: N802
         """Whether another request may follow: none while we come to an end."""
@@ -199,6 +274,13 @@ class RangeChannel(HTTPChannel):
         call, self._head_call = self._head_call, None
         if call is not None:
             call.cancel()
+
+
+def _told(transport: Any, what: str) -> None:
+    """Call a method that not every transport has."""
+    method = getattr(transport, what, None)
+    if method is not None:
+        method()
 
 
 def write_at_once(transport: Any, octets: bytes) -> None:

@@ -8,7 +8,7 @@ the log tells the operator the difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
@@ -35,6 +35,8 @@ from rangedaemon.server.files import Files
 from rangedaemon.server.hot import HotFiles
 from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
+from rangedaemon.server.uploads.receiver import METHODS as RECEIVING
+from rangedaemon.server.uploads.receiver import Receiver
 from rangedaemon.storage.tree import Forbidden, IsDirectory, ServedTree
 
 METHODS = "GET, HEAD, OPTIONS"
@@ -49,25 +51,38 @@ class _Mounted:
     mount: Mount
     prefix: tuple[str, ...]
     tree: ServedTree
+    receiver: Receiver | None = None
+    """Takes uploads, where the mount does."""
+
+    @property
+    def methods(self) -> str:
+        """What may be done here."""
+        return METHODS if self.receiver is None else RECEIVING
 
 
 class MountsResource(Resource):
     """
     Serves *mounts*; where their prefixes nest, the longest one that fits counts.
 
+    :param receivers: who takes uploads, by the prefix of the mount.
     :raises ValueError: two mounts have the same prefix, or one is not a path.
     """
 
     isLeaf = True
 
-    def __init__(self, mounts: Sequence[Mount], surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        mounts: Sequence[Mount],
+        surroundings: Surroundings,
+        receivers: Mapping[str, Receiver] = {},
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._surroundings = surroundings
         self.hot = HotFiles(surroundings.clock, surroundings.now)
         """What is answered without this resource, for it was asked for a moment ago."""
         self._files = Files(surroundings, self.hot)
         self.now = surroundings.now
-        mounted = [_mounted(mount) for mount in mounts]
+        mounted = [_mounted(mount, receivers.get(mount.prefix)) for mount in mounts]
         if len({each.prefix for each in mounted}) < len(mounted):
             raise ValueError("two mounts have the same path")
         self._mounted = sorted(mounted, key=lambda each: -len(each.prefix))
@@ -78,6 +93,14 @@ class MountsResource(Resource):
         answered = Deferred.fromCoroutine(self._answer(request, visit))
         answered.addErrback(visit.fail)
         return NOT_DONE_YET
+
+    def takes_body(self, request: Request) -> bool:
+        """Whether *request* is one of an upload, and its body is to be taken as it comes."""
+        target = parse_target(request.uri)
+        place = None if target is None else self._place(target)
+        if place is None or place[0].receiver is None:
+            return False
+        return place[0].receiver.concerns(request.method, place[1].segments)
 
     async def _answer(self, request: Request, visit: _Visit) -> None:
         if request.clientproto == b"HTTP/1.1" and not _one_host(request):
@@ -90,22 +113,29 @@ class MountsResource(Resource):
             await self._route(target, visit)
 
     async def _route(self, target: Target, visit: _Visit) -> None:
+        place = self._place(target)
+        if place is None:
+            visit.refuse(404, "Nothing is served here.")
+        else:
+            await visit.enter(*place)
+
+    def _place(self, target: Target) -> tuple[_Mounted, Target] | None:
+        """The mount that *target* belongs to, and what it is there."""
         for each in self._mounted:
             rest = target.below(each.prefix)
             if rest is not None:
-                await visit.enter(each, rest)
-                return
-        visit.refuse(404, "Nothing is served here.")
+                return each, rest
+        return None
 
 
-def _mounted(mount: Mount) -> _Mounted:
+def _mounted(mount: Mount, receiver: Receiver | None) -> _Mounted:
     target = parse_target(mount.prefix.encode())
     if target is None:
         raise ValueError(f"not a path: {mount.prefix}")
     tree = ServedTree(
         mount.root, hidden_files=mount.hidden_files, follow_symlinks=mount.follow_symlinks
     )
-    return _Mounted(mount, target.segments, tree)
+    return _Mounted(mount, target.segments, tree, receiver)
 
 
 def _one_host(request: Request) -> bool:
@@ -147,25 +177,35 @@ class _Visit:
 
     async def enter(self, place: _Mounted, target: Target) -> None:
         """Answer with what *target* is below a mount."""
-        self._share(place.mount)
+        self._share(place)
         if self._request.method == b"OPTIONS":
-            self._preflight(place.mount)
+            self._preflight(place)
+        elif place.receiver is not None and place.receiver.concerns(
+            self._request.method, target.segments
+        ):
+            await place.receiver.answer(self._request, place.prefix, target.segments)
         elif self._request.method not in {b"GET", b"HEAD"}:
             self.refuse(405, "Files can be read here, and nothing else.", ("Allow", METHODS))
         else:
             await self._read(place, target)
 
-    def _share(self, mount: Mount) -> None:
-        if mount.cors:
-            self._add(*sharing_fields(mount.cors, field_value(self._request, "Origin")))
-            if "*" not in mount.cors:
+    def _share(self, place: _Mounted) -> None:
+        allowed = place.mount.cors
+        if allowed:
+            origin = field_value(self._request, "Origin")
+            self._add(*sharing_fields(allowed, origin, uploads=place.receiver is not None))
+            if "*" not in allowed:
                 self._add(("Vary", "Origin"))
 
-    def _preflight(self, mount: Mount) -> None:
-        fields: list[Field] = [("Allow", METHODS)]
+    def _preflight(self, place: _Mounted) -> None:
+        fields: list[Field] = [("Allow", place.methods)]
+        if place.receiver is not None:
+            fields += place.receiver.abilities()
         if field_value(self._request, "Access-Control-Request-Method") is not None:
             origin = field_value(self._request, "Origin")
-            fields += preflight_fields(mount.cors, origin, METHODS)
+            fields += preflight_fields(
+                place.mount.cors, origin, place.methods, uploads=place.receiver is not None
+            )
         self.say(ResponsePlan(204, tuple(fields)))
 
     async def _read(self, place: _Mounted, target: Target) -> None:

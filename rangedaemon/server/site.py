@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -25,10 +25,12 @@ from twisted.web.server import Request, Site
 from rangedaemon.core.dates import format_http_date
 from rangedaemon.server.accesslog import AccessLog, AccessRecord
 from rangedaemon.server.answering import Surroundings, field_value
+from rangedaemon.server.arrival import Body
 from rangedaemon.server.channel import Crowd, RangeChannel, Refusal, affordable_connections
 from rangedaemon.server.hot import QuickAnswer
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
+from rangedaemon.server.uploads.receiver import Receiver
 from rangedaemon.storage.threads import InThread
 
 
@@ -54,20 +56,47 @@ def _most_connections() -> int | None:
 
 
 class RangeRequest(Request):
-    """A request of ours: straight to the resource, and without a body."""
+    """A request of ours: straight to the resource, with its body as it comes, or none."""
 
     channel: Any
     began = 0.0
+    begun = False
+    """Whether it is being answered."""
+    body: Body | None = None
+    """What there is of a body, where somebody may want it."""
 
-    def gotLength(self, length: int | None) -> None:  # noqa: ARG002 - twisted.web's interface
-        """A body may come."""
+    def gotLength(self, length: int | None) -> None:
+        """The head is here, and a body may come."""
         self.content = BytesIO()
+        self.method, self.uri = self.channel._command, self.channel._path  # noqa: SLF001
+        self.clientproto = self.channel._version  # noqa: SLF001
+        self.path = self.uri.partition(b"?")[0]
+        if self.channel.site.resource.takes_body(self):
+            self.body = Body(self, length)
+            if length != 0:
+                self._begin()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Drop what comes."""
+        """A part of the body, which is dropped where nobody wants it."""
+        if self.body is not None:
+            self.channel.site.received += len(data)
+            self.body.arrived(data)
 
     def process(self) -> None:
         """All headers and the body are here."""
+        if self.body is not None:
+            self.body.end()
+        if not self.begun:
+            self._begin()
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the answer; one that comes before the end of the body ends all."""
+        if not self.startedWriting and self.body is not None and not self.body.ended:
+            self.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        super().write(data)  # type: ignore[no-untyped-call]
+
+    def _begin(self) -> None:
+        self.begun = True
         site: RangeSite = self.channel.site
         self.site = site
         self.began = site.now()
@@ -76,7 +105,9 @@ class RangeRequest(Request):
         site.resource.render(self)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The peer left before the end of its answer."""
+        """The peer left before the end of its answer, or of its request."""
+        if self.body is not None:
+            self.body.lost()
         if self.startedWriting and isinstance(self.site, RangeSite):
             self.site.log(self)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
@@ -104,6 +135,8 @@ class RangeSite(Site):
         most = _most_connections() if limits.connections is None else limits.connections
         self.crowd = Crowd(most, limits.connections_per_address)
         self._sent = 0
+        self.received = 0
+        """Octets of the bodies of uploads that came so far."""
         self._head_timeout = limits.head_timeout
         self._access_log = access_log
 
@@ -208,6 +241,7 @@ def build_site(
     now: Callable[[], float] = time.time,
     limits: Limits = Limits(),
     access_log: AccessLog | None = None,
+    receivers: Mapping[str, Receiver] = {},
 ) -> RangeSite:
     """
     The site that serves *mounts*.
@@ -216,7 +250,9 @@ def build_site(
     :param in_thread: where files are opened and read.
     :param now: seconds since the epoch.
     :param limits: what peers may take.
+    :param receivers: who takes uploads, by the prefix of the mount.
     :raises ValueError: two mounts have the same path.
     """
     surroundings = Surroundings(clock, in_thread, now, patience=limits.stall_timeout)
-    return RangeSite(MountsResource(mounts, surroundings), clock, limits, access_log)
+    resource = MountsResource(mounts, surroundings, receivers)
+    return RangeSite(resource, clock, limits, access_log)

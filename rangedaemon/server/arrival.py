@@ -1,0 +1,193 @@
+"""
+How the octets of a request's body arrive: block by block, as fast as they are taken.
+
+twisted.web would keep a body until its last octet and only then show the request; here
+whoever answers is asked when the head is there, and takes the body as it comes.  While
+it takes nothing the transport is paused, so a body never holds more memory than one
+read.  A client that waits for ``100 Continue`` gets it when somebody wants the octets,
+and not before (RFC 9110, 10.1.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from twisted.internet import tcp
+from twisted.internet.defer import Deferred
+from twisted.web.http import Request
+
+from rangedaemon.errors import Fault
+
+READ_SIZE: Final = 256 * 1024
+"""Octets of one read of a plain socket, where a body of an unknown or large size comes."""
+TRIFLE: Final = 64 * 1024
+"""Octets that are rather read and dropped than that their connection is given up."""
+
+
+class BodyCut(Fault):
+    """The connection ended before the body did, or the body was no HTTP."""
+
+    code = "cut-short"
+    title = "The connection was lost in the middle of the request"
+
+
+class Taker(Protocol):
+    """Where a body's octets go."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more should come for now."""
+
+    def push(self, block: bytes) -> None:
+        """Take the next octets."""
+
+
+class _Nowhere:
+    """Takes everything and keeps nothing."""
+
+    full = False
+
+    def push(self, block: bytes) -> None:
+        """Drop it."""
+
+
+class Body:
+    """
+    The octets of one request that are still to come.
+
+    :param length: how many; None where the body is chunked.
+    """
+
+    def __init__(self, request: Request, length: int | None) -> None:
+        self.length = length
+        self.received = 0
+        self._channel: Any = request.channel
+        self._expects = _expects_continue(request)
+        self._taker: Taker | None = None
+        self._early: list[bytes] = []
+        self._ended = length == 0
+        self._fault: Fault | None = None
+        """Why there will be no octets any more."""
+        self._refusal: Fault | None = None
+        """Why they are not wanted any more."""
+        self._done: Deferred[None] | None = None
+        self._held = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last octet was there."""
+        return self._ended
+
+    @property
+    def trifling(self) -> bool:
+        """Whether what is still to come is worth being read although nobody wants it."""
+        if self._ended:
+            return True
+        left = None if self.length is None else self.length - self.received
+        return left is not None and left <= TRIFLE and not self._expects
+
+    def into(self, taker: Taker) -> Deferred[None]:
+        """
+        Have the octets go to *taker*; fires when the last one went there.
+
+        Fails with `BodyCut`, or with what `stop` is told.
+        """
+        done: Deferred[None] = Deferred()
+        self._done, self._taker = done, taker
+        self._ask()
+        early, self._early = self._early, []
+        for block in early:
+            taker.push(block)
+        why = self._fault or self._refusal
+        if why is not None:
+            self.stop(why)
+        self._settle()
+        self.drained()
+        return done
+
+    async def dropped(self) -> None:
+        """Wait for the end of octets that nobody wants; raises `BodyCut`."""
+        self._expects, self._refusal = False, None
+        await self.into(_Nowhere())
+
+    def drained(self) -> None:
+        """The taker takes more."""
+        if self._held and (self._taker is None or not self._taker.full):
+            self._held = False
+            self._channel.read_on()
+
+    def stop(self, fault: Fault) -> None:
+        """Give the octets to nobody any more: whoever waits for their end gets *fault*."""
+        self._taker, self._refusal = None, fault
+        done, self._done = self._done, None
+        if done is not None:
+            done.errback(fault)
+
+    # -- what the request is told ---------------------------------------------------
+
+    def arrived(self, block: bytes) -> None:
+        """The next octets came."""
+        self.received += len(block)
+        if self._taker is None:
+            self._early.append(block)
+            self._hold()
+            return
+        self._taker.push(block)
+        if self._taker is not None and self._taker.full:
+            self._hold()
+
+    def end(self) -> None:
+        """The last octet was there."""
+        self._ended = True
+        self._settle()
+        if self._held:
+            self._held = False
+            self._channel.read_on()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._held = False
+        self._channel = None
+        if not self._ended and self._fault is None:
+            self._fault = BodyCut("the connection was lost in the middle of the request")
+            self.stop(self._fault)
+
+    def _settle(self) -> None:
+        if self._ended and self._taker is not None:
+            self._taker = None
+            done, self._done = self._done, None
+            if done is not None:
+                done.callback(None)
+
+    def _hold(self) -> None:
+        if not self._held and not self._ended and self._channel is not None:
+            self._held = True
+            self._channel.read_no_more()
+
+    def _ask(self) -> None:
+        """Tell a client that waits that its octets are wanted."""
+        if self._channel is None:
+            return
+        if self._expects and not self.received:
+            self._channel.tell(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._expects = False
+        if self.length is None or self.length > TRIFLE:
+            widen(self._channel.transport)
+
+
+def widen(transport: object) -> None:
+    """Read much at once from a plain socket."""
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
+        transport.bufferSize = READ_SIZE
+
+
+def narrow(transport: object) -> None:
+    """Read as much at once as everywhere."""
+    if isinstance(transport, tcp.Connection):
+        transport.__dict__.pop("bufferSize", None)
+
+
+def _expects_continue(request: Request) -> bool:
+    """Whether the client sends no octet before it is told to."""
+    told = request.requestHeaders.getRawHeaders(b"Expect") or [b""]
+    return told[0].lower() == b"100-continue" and request.clientproto == b"HTTP/1.1"

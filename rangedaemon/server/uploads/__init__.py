@@ -1,0 +1,1 @@
+"""Files that arrive: four protocols over one store, each a thin adapter."""

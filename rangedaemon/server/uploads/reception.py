@@ -1,0 +1,162 @@
+"""
+One request that brings or asks after an upload: who asks, for what, and how its octets are taken.
+
+The protocols' adapters see this and the store, and nothing of twisted.web.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rangedaemon.core.disposition import FALLBACK_NAME
+from rangedaemon.core.receiving.asks import Ask, Refusal
+from rangedaemon.core.responses import Field, ResponsePlan
+from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, Wish
+from rangedaemon.errors import Fault
+from rangedaemon.server.arrival import Body, BodyCut
+from rangedaemon.server.mounts import encode_segments
+from rangedaemon.server.uploads.rules import Rules
+from rangedaemon.storage.uploads.ports import Ears, UploadStore
+
+UPLOADS = ".uploads"
+"""The segment below a mount below which unfinished uploads have their addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """One request, for the adapter that answers it."""
+
+    ask: Ask
+    scope: Scope
+    prefix: tuple[str, ...]
+    """Segments of the mount's address."""
+    segments: tuple[str, ...]
+    """Those of the request below it."""
+    body: Body
+    store: UploadStore
+    rules: Rules
+    tell: Callable[[bytes], None]
+    """Sends an interim answer."""
+    published: Callable[[Upload], None]
+    """Told of each file that is there now."""
+
+    @property
+    def upload_id(self) -> str | None:
+        """The id of the upload that is addressed; None where it is a place for new ones."""
+        if self.segments[:1] != (UPLOADS,):
+            return None
+        return self.segments[2] if len(self.segments) == 3 else ""
+
+    def address(self, upload: Upload) -> str:
+        """Where the upload can be asked after and gone on with."""
+        segments = (*self.prefix, UPLOADS, self.scope.protocol.value, upload.id)
+        return encode_segments(segments)
+
+    def file_address(self, upload: Upload) -> str:
+        """Where the finished file is."""
+        name = upload.name if upload.path is None else upload.path.name
+        return encode_segments((*self.prefix, *upload.directory, name))
+
+    def id_at(self, path: str) -> str:
+        """
+        The id of the upload whose address has *path*.
+
+        :raises Refusal: it is none of ours.
+        """
+        begin = encode_segments((*self.prefix, UPLOADS, self.scope.protocol.value)) + "/"
+        if not path.startswith(begin):
+            raise Refusal(400, "That is no upload of this place.")
+        return path.removeprefix(begin)
+
+    def wish(self, name: str | None, media_type: str | None) -> Wish:
+        """
+        A new upload in the directory that is addressed.
+
+        :raises Refusal: such a file is not taken here.
+        """
+        name = name or FALLBACK_NAME
+        self.rules.check(name, media_type)
+        return Wish(name, directory=(*self.rules.directory, *self.segments), media_type=media_type)
+
+    async def find(self, *, preempt: bool = False) -> Upload:
+        """The upload that is addressed."""
+        return await self.store.find(self.scope, self.upload_id or "", preempt=preempt)
+
+    async def take(
+        self,
+        upload: Upload,
+        offset: int,
+        *,
+        digest: str | None = None,
+        on_committed: Callable[[int], None] | None = None,
+    ) -> Upload:
+        """
+        Have the body's octets written from *offset* on; the upload with them.
+
+        :raises BodyCut: the connection was lost; what came is kept.
+        :raises Fault: they are not taken.
+        """
+        body = self.body
+        ears = Ears(body.drained, body.stop, on_committed or (lambda _offset: None))
+        writer = await self.store.write(upload, offset, ears, count=body.length, digest=digest)
+        try:
+            await body.into(writer)
+        except BodyCut:
+            await writer.abandon()
+            raise
+        except Fault:
+            return await writer.commit()  # raises what ended the writer
+        except BaseException:
+            await writer.abandon()
+            raise
+        return await writer.commit()
+
+    async def finish(self, upload: Upload) -> Upload:
+        """Have an upload that is whole published."""
+        if upload.finished:
+            return upload
+        upload = await self.store.finish(upload)
+        if upload.finished and not upload.partial:
+            self.published(upload)
+        return upload
+
+
+def say(status: int, fields: Sequence[Field] = (), text: str = "") -> ResponsePlan:
+    """A short answer."""
+    body = text.encode()
+    own: list[Field] = [] if status == 204 else [("Content-Length", str(len(body)))]
+    if body:
+        own.append(("Content-Type", "text/plain; charset=utf-8"))
+    return ResponsePlan(status, (*fields, *own), (body,) if body else ())
+
+
+def status_of(fault: Fault) -> int:
+    """The status that a fault is answered with where the protocol has none of its own."""
+    return fault.http_status if isinstance(fault, Refusal) else fault.status
+
+
+def fields_of(fault: Fault) -> list[Field]:
+    """The fields that belong to it."""
+    if isinstance(fault, Refusal):
+        return list(fault.fields)
+    return [("Retry-After", "5")] if fault.status == 503 else []
+
+
+class Adapter:
+    """What each protocol is: methods, an answer, and how it refuses."""
+
+    protocol: UploadProtocol
+
+    async def answer(self, reception: Reception) -> ResponsePlan:
+        """
+        What a request is answered.
+
+        :raises BodyCut: there is nobody to answer any more.
+        :raises Fault: it is refused.
+        """
+        raise NotImplementedError
+
+    def refused(self, fault: Fault) -> ResponsePlan:
+        """How a fault is told."""
+        return say(status_of(fault), fields_of(fault), f"{fault.detail}\n")
