@@ -1,15 +1,14 @@
 """The configuration: YAML to `Config`, with every problem at its file, line and key."""
 
+from rangedaemon.config.downloads import Downloads, Retry
 from rangedaemon.config.loading import load, parse
 from rangedaemon.config.models import (
     AccessLog,
     Config,
     Control,
-    Downloads,
     Job,
     Limits,
     Mount,
-    Retry,
     Sample,
     Server,
 )

@@ -9,11 +9,13 @@ unknown key is an error.  Only `rangedaemon.service` and `rangedaemon.tap` read 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.endpoints import Endpoints, OwnEndpoints
+from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.values import (
     AbsolutePath,
     Below,
@@ -37,28 +39,6 @@ from rangedaemon.config.values import (
 from rangedaemon.core.jobs import OnChange, OnConflict
 
 _Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
-
-
-class Section(BaseModel):
-    """What all sections have in common."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        validate_default=True,
-        hide_input_in_errors=True,
-    )
-
-
-def _empty_is_default(value: object) -> object:
-    """A section whose keys are all commented out is there, with its defaults."""
-    return {} if value is None else value
-
-
-def _defaults() -> Any:
-    """A section that is left out: its defaults, validated as if they were written there."""
-    return Field(default_factory=dict)
 
 
 def _no_uploads(value: object) -> None:
@@ -143,7 +123,7 @@ class Server(Section):
     """Processes that serve the mounts; 0: the daemon's own does."""
     access_log: AccessLog | None = None
     """One line for each answer."""
-    limits: Annotated[Limits, BeforeValidator(_empty_is_default)] = _defaults()
+    limits: Annotated[Limits, BeforeValidator(empty_is_default)] = defaults()
     """What readers may take."""
     sample: Sample | None = None
     """A file to try the daemon with."""
@@ -187,48 +167,6 @@ class Control(Section):
     """Whether aria2 WebSocket clients that show no token are told of downloads (by GID)."""
 
 
-class Retry(Section):
-    """When a failed attempt is made again."""
-
-    attempts: Count = 10
-    """Attempts in a row without progress, the first one included."""
-    initial_delay: PositiveDuration = 1.0
-    """Seconds before the second attempt; doubles from there."""
-    max_delay: PositiveDuration = 300.0
-    """Seconds, at most."""
-
-    @model_validator(mode="after")
-    def _delays_grow(self) -> Retry:
-        if self.max_delay < self.initial_delay:
-            raise ValueError("max_delay must not be below initial_delay")
-        return self
-
-
-class Downloads(Section):
-    """How files are fetched."""
-
-    directory: AbsolutePath = Path("var/downloads")
-    """Where finished files go; jobs cannot write outside of it."""
-    max_active: Count = 5
-    """Jobs running at once."""
-    segments: Annotated[Count, Field(le=256)] = 8
-    """Connections per job."""
-    connections_per_host: Count = 8
-    """Connections to one host, over all jobs."""
-    min_segment_size: PositiveSize = 1 << 20
-    """Octets below which a segment is not divided."""
-    rate_limit: Rate | None = None
-    """Octets per second over all jobs."""
-    retry: Annotated[Retry, BeforeValidator(_empty_is_default)] = _defaults()
-    """When a failed attempt is made again."""
-    connect_timeout: PositiveDuration = 30.0
-    """Seconds until a connection must be there."""
-    stall_timeout: PositiveDuration = 30.0
-    """Seconds without an octet after which a connection is given up; what came is kept."""
-    checkpoint_interval: PositiveDuration = 1.0
-    """Seconds between two claims of what is safely on disk."""
-
-
 class Job(Section):
     """A download that is added at start where no job of its name is known yet."""
 
@@ -267,9 +205,9 @@ class Config(Section):
     """Journal, control token, partial uploads; $STATE_DIRECTORY under systemd."""
     server: Server | None = None
     """Serving files; leave it out to run as a pure downloader."""
-    control: Annotated[Control, BeforeValidator(_empty_is_default)] = _defaults()
+    control: Annotated[Control, BeforeValidator(empty_is_default)] = defaults()
     """The control API."""
-    downloads: Annotated[Downloads, BeforeValidator(_empty_is_default)] = _defaults()
+    downloads: Annotated[Downloads, BeforeValidator(empty_is_default)] = defaults()
     """How files are fetched."""
     jobs: tuple[Job, ...] = ()
     """Downloads to add at start."""

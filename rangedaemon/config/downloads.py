@@ -1,0 +1,59 @@
+"""The section ``downloads``: how files are fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from rangedaemon.config.section import Section, defaults, empty_is_default
+from rangedaemon.config.values import (
+    AbsolutePath,
+    Count,
+    PositiveDuration,
+    PositiveSize,
+    Rate,
+)
+
+
+class Retry(Section):
+    """When a failed attempt is made again."""
+
+    attempts: Count = 10
+    """Attempts in a row without progress, the first one included."""
+    initial_delay: PositiveDuration = 1.0
+    """Seconds before the second attempt; doubles from there."""
+    max_delay: PositiveDuration = 300.0
+    """Seconds, at most."""
+
+    @model_validator(mode="after")
+    def _delays_grow(self) -> Retry:
+        if self.max_delay < self.initial_delay:
+            raise ValueError("max_delay must not be below initial_delay")
+        return self
+
+
+class Downloads(Section):
+    """How files are fetched."""
+
+    directory: AbsolutePath = Path("var/downloads")
+    """Where finished files go; jobs cannot write outside of it."""
+    max_active: Count = 5
+    """Jobs running at once."""
+    segments: Annotated[Count, Field(le=256)] = 8
+    """Connections per job."""
+    connections_per_host: Count = 8
+    """Connections to one host, over all jobs."""
+    min_segment_size: PositiveSize = 1 << 20
+    """Octets below which a segment is not divided."""
+    rate_limit: Rate | None = None
+    """Octets per second over all jobs."""
+    retry: Annotated[Retry, BeforeValidator(empty_is_default)] = defaults()
+    """When a failed attempt is made again."""
+    connect_timeout: PositiveDuration = 30.0
+    """Seconds until a connection must be there."""
+    stall_timeout: PositiveDuration = 30.0
+    """Seconds without an octet after which a connection is given up; what came is kept."""
+    checkpoint_interval: PositiveDuration = 1.0
+    """Seconds between two claims of what is safely on disk."""
