@@ -67,6 +67,7 @@ class BuildTests(SynchronousTestCase):
                 name="a",
                 segments=5,
                 source="config",
+                guarded=False,
             ),
         )
 

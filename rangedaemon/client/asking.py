@@ -24,7 +24,7 @@ from rangedaemon.client.describing import (
 from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
 from rangedaemon.client.overlap import Read
-from rangedaemon.client.redirects import fields_for
+from rangedaemon.client.requests import request_for
 from rangedaemon.client.source import Source
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import Remembered
@@ -55,6 +55,7 @@ class Asking:
         self._around = around
         self._read = read
         self._cancellable = cancellable
+        self._jar = around.new_jar()
 
     @property
     def url(self) -> str:
@@ -65,7 +66,9 @@ class Asking:
         """Fetch the documents that the job's wishes name, and take their word."""
         spec = self._books.record.spec
         if names_documents(spec):
-            await self._books.save(spec=await self._cancellable(described(self._around, spec)))
+            await self._books.save(
+                spec=await self._cancellable(described(self._around, spec, self._jar))
+            )
 
     async def first_answer(self) -> Opening:
         """The first good answer; where it brings a metalink, that of what this describes.
@@ -77,7 +80,7 @@ class Asking:
         if not answers_with_metalink(spec, opening):
             return opening
         url = opening.identity.asked or self.url
-        spec = await self._cancellable(follow_metalink(self._around, spec, url))
+        spec = await self._cancellable(follow_metalink(self._around, spec, url, self._jar))
         await self._books.save(spec=spec)
         return await self._cancellable(self._open())
 
@@ -106,8 +109,7 @@ class Asking:
         return [Source(self._request(asked), opening.identity), *mirrors]
 
     def _request(self, url: str) -> Request:
-        """What goes to *url*; the job's fields were given for its first address' origin."""
-        return Request(url, fields_for(url, self.url, self._books.record.spec.headers))
+        return request_for(self._books.record.spec, url, self._jar)
 
     def _known(self, url: str) -> Known:
         record = self._books.record

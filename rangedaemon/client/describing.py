@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from http.cookiejar import CookieJar
 
 from rangedaemon.client.documents import fetch_document
 from rangedaemon.client.opening import Opening
-from rangedaemon.client.origin import Request
 from rangedaemon.client.redirects import fields_for
+from rangedaemon.client.requests import request_for
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.disposition import filename_from_url
 from rangedaemon.core.jobs import JobSpec
@@ -28,6 +29,7 @@ from rangedaemon.core.metalink_reading import (
 )
 from rangedaemon.core.sums import MOST_OCTETS as MOST_SUMS
 from rangedaemon.core.sums import address_of, find_sum
+from rangedaemon.core.urls import apart, without_userinfo
 from rangedaemon.errors import UnusableDocument
 
 MOST_DUPLICATES = 16
@@ -54,19 +56,19 @@ def _follows(spec: JobSpec, found: bool) -> bool:
     return found and spec.metalink is None and not wants_document
 
 
-async def described(around: Surroundings, spec: JobSpec) -> JobSpec:
+async def described(around: Surroundings, spec: JobSpec, jar: CookieJar) -> JobSpec:
     """*spec* with what the documents that it names say.
 
     :raises UnusableDocument: one of them says nothing about the file.
     :raises OriginFault: one of them cannot be had.
     """
     if _follows(spec, is_metalink(spec.urls[0], None)):
-        spec = await follow_metalink(around, spec, spec.urls[0])
+        spec = await follow_metalink(around, spec, spec.urls[0], jar)
     address = address_of(spec.checksum)
     if address is None:
         return spec
     algorithm, url = address
-    octets, source = await fetch_document(around, _request(spec, url), MOST_SUMS)
+    octets, source = await fetch_document(around, request_for(spec, url, jar), MOST_SUMS)
     found = _sum_of(octets, spec, source, algorithm)
     return replace(spec, checksum=found, sums=spec.checksum)
 
@@ -87,7 +89,7 @@ def _sum_of(octets: bytes, spec: JobSpec, url: str, algorithm: str | None) -> st
     raise faults[0]
 
 
-async def follow_metalink(around: Surroundings, spec: JobSpec, url: str) -> JobSpec:
+async def follow_metalink(around: Surroundings, spec: JobSpec, url: str, jar: CookieJar) -> JobSpec:
     """The wish for the file that the metalink at *url* describes.
 
     What was asked for goes before what the document says.  The job's own fields stay
@@ -95,11 +97,11 @@ async def follow_metalink(around: Surroundings, spec: JobSpec, url: str) -> JobS
 
     :raises UnusableDocument: it describes no file, or several, or none that we can fetch.
     """
-    octets, source = await fetch_document(around, _request(spec, url), MOST_OCTETS)
+    octets, source = await fetch_document(around, request_for(spec, url, jar), MOST_OCTETS)
     file = _chosen(parse_metalink(octets, source), spec.filename, url)
     if not file.urls:
         raise UnusableDocument(f"the metalink has no http address for {file.name!r}", url=url)
-    return replace(
+    found = replace(
         spec,
         urls=file.urls,
         headers=fields_for(file.urls[0], spec.urls[0], spec.headers),
@@ -109,6 +111,7 @@ async def follow_metalink(around: Surroundings, spec: JobSpec, url: str) -> JobS
         pieces=file.pieces,
         metalink=url,
     )
+    return apart(found)
 
 
 def mirrors_of(spec: JobSpec, opening: Opening) -> list[str]:
@@ -120,7 +123,7 @@ def mirrors_of(spec: JobSpec, opening: Opening) -> list[str]:
     asked = opening.identity.asked or spec.urls[0]
     urls = [*spec.urls]
     if opening.reply is not None and asked == spec.urls[0]:
-        urls += duplicates_of(opening.reply.answer)[:MOST_DUPLICATES]
+        urls += map(without_userinfo, duplicates_of(opening.reply.answer)[:MOST_DUPLICATES])
     return [url for url in dict.fromkeys(urls) if url != asked]
 
 
@@ -144,7 +147,3 @@ def _chosen(files: Sequence[Described], name: str | None, url: str) -> Described
             url=url,
         )
     return (named or files)[0]
-
-
-def _request(spec: JobSpec, url: str) -> Request:
-    return Request(url, fields_for(url, spec.urls[0], spec.headers))

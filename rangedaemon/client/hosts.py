@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 
-from rangedaemon.client.redirects import origin_of
 from rangedaemon.core.congestion import Pace
+from rangedaemon.core.urls import origin_of
 from rangedaemon.errors import Throttled
 
 MOST_HOSTS = 10_000

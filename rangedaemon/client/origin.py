@@ -8,8 +8,10 @@ not been touched; who gets one must either deliver it or drop it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from typing import Any
+from typing import Protocol as TypingProtocol
 
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
@@ -37,10 +39,12 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
 from rangedaemon import __version__
 from rangedaemon.client.agent import CODING
-from rangedaemon.client.redirects import REDIRECTS, fields_for, next_hop
+from rangedaemon.client.redirects import REDIRECTS, RedirectRules, next_hop
 from rangedaemon.core.acceptance import Answer
+from rangedaemon.core.access import Access, Route
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.intervals import ByteRange
+from rangedaemon.core.jobs import Login
 from rangedaemon.core.ranges import format_range
 from rangedaemon.errors import (
     BadResponse,
@@ -50,7 +54,6 @@ from rangedaemon.errors import (
     Unreachable,
 )
 
-MOST_REDIRECTS = 10
 WANTED_DIGESTS = "sha-256=10, sha-512=3"
 USER_AGENT = f"rangedaemon/{__version__}"
 
@@ -60,11 +63,18 @@ class Request:
     """What to ask: an address, the job's fields, a range with its condition."""
 
     url: str
-    fields: Mapping[str, str]
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     range: ByteRange | None = None
     if_range: str | None = None
     want_digest: bool = False
     """Whether a digest of the whole would be welcome (RFC 9530, 4)."""
+    given_for: str | None = None
+    """The address whose origin *fields* were given for; None: this one."""
+    logins: tuple[Login, ...] = ()
+    guarded: bool = True
+    """Whether only addresses may be asked that are open to strangers."""
+    jar: CookieJar | None = field(default=None, repr=False)
+    """The job's cookies; None: none, and those that redirects set count for this once."""
 
 
 class Reply:
@@ -94,23 +104,35 @@ class _Dropper(Protocol):
             self.transport.stopProducing()  # type: ignore[attr-defined]
 
 
+class Agents(TypingProtocol):
+    """Who sends requests by each route."""
+
+    def agent_for(self, route: Route) -> IAgent:
+        """The agent whose connections are made by *route*."""
+
+
 class Origin:
     """Sends requests and follows redirects, with one time limit for each head."""
 
     def __init__(
         self,
-        agent: IAgent,
+        agents: Agents,
         clock: IReactorTime,
         *,
         head_timeout: float,
+        access: Access | None = None,
+        redirects: RedirectRules | None = None,
         counters: Counters | None = None,
     ) -> None:
         """
         :param head_timeout: seconds from a request to the end of its answer's head.
+        :param access: what goes along to whom, and by which route.
         :param counters: where answers are counted.
         """
         self._counters = counters or Counters()
-        self._agent = agent
+        self._agents = agents
+        self._access = access or Access()
+        self._redirects = redirects or RedirectRules()
         self._clock = clock
         self._head_timeout = head_timeout
 
@@ -122,29 +144,34 @@ class Origin:
         :param on_hop: awaited with each address that a redirect leads to, before it is asked.
         :raises Unreachable, TimedOut, TooManyRedirects, BadRedirect, BadResponse: none came.
         """
-        url = request.url
+        url, rules = request.url, self._redirects
         seen = {url}
-        client = HTTPClient(self._agent)  # of its own: cookies of one job are no other's
-        for _ in range(MOST_REDIRECTS + 1):
-            response = await self._ask(client, url, request)
+        jar = CookieJar() if request.jar is None else request.jar
+        for _ in range(rules.most + 1):
+            response = await self._ask(url, request, jar)
             self._counters.answers[response.code] += 1
             if response.code not in REDIRECTS:
                 return Reply(_answer(response, url), response)
             Reply(_answer(response, url), response).drop()
-            url = next_hop(url, _field(response, "Location"))
+            location = _field(response, "Location")
+            url = next_hop(url, location, allow_downgrade=rules.allow_downgrade)
             if url in seen:
                 raise TooManyRedirects("the redirects run in a circle", url=request.url)
             seen.add(url)
             if on_hop is not None:
                 await on_hop(url)
-        raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", url=request.url)
+        raise TooManyRedirects(f"more than {rules.most} redirects", url=request.url)
 
-    async def _ask(self, client: HTTPClient, url: str, request: Request) -> IResponse:
+    async def _ask(self, url: str, request: Request, jar: CookieJar) -> IResponse:
         try:
-            asked: Deferred[Any] = client.request(
+            route = self._access.route(url, guarded=request.guarded)
+            asked: Deferred[Any] = HTTPClient(
+                self._agents.agent_for(route),
+                jar,  # type: ignore[arg-type]  # any jar will do
+            ).request(
                 "GET",
                 url,
-                headers=_headers(url, request),
+                headers=self._headers(url, request),
                 allow_redirects=False,
                 unbuffered=True,
                 reactor=self._clock,  # type: ignore[arg-type]
@@ -154,18 +181,19 @@ class Origin:
         except Exception as error:
             raise fault_of(error, url) from error
 
-
-def _headers(url: str, request: Request) -> Headers:
-    headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
-    for name, value in fields_for(url, request.url, request.fields).items():
-        headers.setRawHeaders(name, [value])
-    if request.want_digest:
-        headers.setRawHeaders("Want-Repr-Digest", [WANTED_DIGESTS])
-    if request.range is not None:
-        headers.setRawHeaders("Range", [format_range(request.range)])
-        if request.if_range is not None:
-            headers.setRawHeaders("If-Range", [request.if_range])
-    return headers
+    def _headers(self, url: str, request: Request) -> Headers:
+        headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
+        given_for = request.given_for or request.url
+        along = self._access.fields(url, given_for, request.fields, request.logins)
+        for name, value in along.items():
+            headers.setRawHeaders(name, [value])
+        if request.want_digest:
+            headers.setRawHeaders("Want-Repr-Digest", [WANTED_DIGESTS])
+        if request.range is not None:
+            headers.setRawHeaders("Range", [format_range(request.range)])
+            if request.if_range is not None:
+                headers.setRawHeaders("If-Range", [request.if_range])
+        return headers
 
 
 def _field(response: IResponse, name: str) -> str | None:

@@ -21,11 +21,13 @@ from rangedaemon.core.jobs import (
     JobSpec,
     JobState,
     Limits,
+    Login,
     SegmentSnapshot,
     Totals,
 )
 from rangedaemon.core.segments import segments_of
 from rangedaemon.core.transfer import Trigger as Move
+from rangedaemon.core.urls import apart, merged, origin_of
 from rangedaemon.errors import Complaint, InvalidInput, StateForbids
 
 
@@ -40,7 +42,7 @@ class Runner(Queue):
 
     async def add(self, specs: Sequence[JobSpec]) -> list[JobSnapshot]:
         """Add jobs, all or none, durable when this returns."""
-        now = self._now()
+        now, specs = self._now(), [apart(spec) for spec in specs]
         records = [
             JobRecord(
                 id=spec.id or self._new_id(),
@@ -191,7 +193,8 @@ def _cursor(text: str | None) -> int | None:
 
 
 def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
-    return replace(
+    """The wishes with *change*; addresses that somebody gave later are guarded."""
+    changed = replace(
         spec,
         urls=spec.urls if change.urls is None else change.urls,
         priority=spec.priority if change.priority is None else change.priority,
@@ -200,4 +203,9 @@ def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
         directory=change.directory or spec.directory,
         filename=change.filename or spec.filename,
         headers=spec.headers if change.headers is None else change.headers,
+        guarded=spec.guarded or change.urls is not None,
     )
+    if change.login is None:
+        return apart(changed)
+    login = Login(str(origin_of(changed.urls[0])), *change.login)
+    return replace(apart(changed), logins=merged(changed.logins, [login]))

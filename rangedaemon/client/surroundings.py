@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from random import Random
 
 from twisted.internet.interfaces import IReactorTime
@@ -30,6 +31,8 @@ class Surroundings:
     """Seconds since the epoch."""
     stall_timeout: float
     """Seconds of silence after which a connection is given up."""
+    new_jar: Callable[[], CookieJar] = CookieJar
+    """The cookies that a job begins with."""
     counters: Counters = field(default_factory=Counters)
     """What all transfers add up to."""
 

@@ -34,8 +34,10 @@ from rangedaemon.config.values import (
     Text,
     TokenDigest,
     UrlPrefix,
+    User,
     Whole,
 )
+from rangedaemon.control.wishes import check_pair
 from rangedaemon.core.jobs import OnChange, OnConflict
 
 _Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
@@ -180,6 +182,10 @@ class Job(Section):
     """algorithm=hex (sha-256, sha-512, sha-1, md5, blake2b), or the address of a SHA256SUMS."""
     headers: Fields = Field({}, repr=False)
     """Extra request fields; they may hold secrets and are never shown."""
+    username: User | None = None
+    """Who we are to the origin of url."""
+    password: Text | None = Field(None, repr=False)
+    """Its password; better ${NAME} than the thing itself."""
     priority: _Priority = 0
     """Higher runs first."""
     directory: Below | None = None
@@ -196,6 +202,11 @@ class Job(Section):
     """What to do where the name is taken."""
     on_change: OnChange = OnChange.RESTART
     """What to do where the file changed at the origin under a part of it."""
+
+    @model_validator(mode="after")
+    def _whose(self) -> Job:
+        check_pair(self.username, self.password)
+        return self
 
 
 class Config(Section):

@@ -25,6 +25,7 @@ from rangedaemon.control.wishes import (
     check_headers,
     check_text,
     check_url,
+    check_user,
 )
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(B|[kK]B|[MGT]B|[KMGT]iB)?")
@@ -136,6 +137,7 @@ def _token_digest(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_printable)]
+User = Annotated[str, AfterValidator(check_user)]
 FileName = Annotated[str, AfterValidator(check_filename)]
 FieldValue = Annotated[str, AfterValidator(_field_value)]
 Fields = Annotated[dict[str, str], AfterValidator(check_headers)]

@@ -36,6 +36,12 @@ HeaderFields = Annotated[
     Field(max_length=50),
     AfterValidator(wishes.check_headers),
 ]
+Username = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(wishes.check_user)]
+Password = Annotated[
+    str,
+    Field(max_length=4000, json_schema_extra={"format": "password", "writeOnly": True}),
+    AfterValidator(wishes.check_text),
+]
 Segments = Annotated[int, Field(ge=1, le=128)]
 Priority = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 RateLimit = Annotated[int, Field(ge=1, le=MAX_SAFE)]
@@ -59,6 +65,8 @@ class NewJob(Request):
     filename: Filename | None = None
     checksum: Checksum | None = None
     headers: HeaderFields = Field(default_factory=dict)
+    username: Username | None = None
+    password: Password | None = None
     segments: Segments | None = None
     priority: Priority = 0
     rate_limit: RateLimit | None = None
@@ -70,6 +78,7 @@ class NewJob(Request):
     def _one_file(self) -> Self:
         if (self.url is None) == (self.urls is None):
             raise ValueError("give either url or urls (mirrors of one file)")
+        wishes.check_pair(self.username, self.password)
         return self
 
     @property
@@ -84,6 +93,18 @@ class ChangedJob(Request):
     priority: Priority = 0
     rate_limit: RateLimit | None = None
     segments: Segments = 1
+    username: Username | None = None
+    password: Password | None = None
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        wishes.check_pair(self.username, self.password)
+        return self
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """User and password, where they shall be others."""
+        return None if self.username is None else (self.username, self.password or "")
 
 
 class Nothing(Request):

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from hyperlink import URL
 
-from rangedaemon.core.jobs import JobSpec
+from rangedaemon.core.jobs import JobSpec, Login
 from rangedaemon.core.sums import address_of
+from rangedaemon.core.urls import origin_of
 from rangedaemon.errors import Complaint, InvalidInput, OutsideDirectory
 
 ALIKE = (
@@ -67,13 +68,20 @@ DIGEST_HEX_LENGTH = {
 
 
 def spec_of(
-    wish: object, urls: tuple[str, ...], *, base: str, segments: int, source: str = "api"
+    wish: object,
+    urls: tuple[str, ...],
+    *,
+    base: str,
+    segments: int,
+    source: str = "api",
+    guarded: bool = True,
 ) -> JobSpec:
     """
     The job that *wish* asks for: a model of the API or of the configuration.
 
     :param base: the directory that no job leaves.
     :param segments: the connections of a job that names no number.
+    :param guarded: whether it may only ask addresses that are open to strangers.
     :raises OutsideDirectory: its directory is not below *base*.
     """
     wished: Any = wish
@@ -82,8 +90,28 @@ def spec_of(
         directory=confined(base, wished.directory),
         segments=wished.segments or segments,
         source=source,
+        guarded=guarded,
+        logins=_logins(urls[0], wished.username, wished.password),
         **{name: getattr(wished, name) for name in ALIKE},
     )
+
+
+def _logins(url: str, user: str | None, password: str | None) -> tuple[Login, ...]:
+    """User and password are for the origin of the first address."""
+    return () if user is None else (Login(str(origin_of(url)), user, password or ""),)
+
+
+def check_user(user: str) -> str:
+    """A user's name as the Basic scheme can say it (RFC 7617, 2)."""
+    if ":" in user:
+        raise ValueError("a user's name has no colon")
+    return check_text(user)
+
+
+def check_pair(user: str | None, password: str | None) -> None:
+    """:raises ValueError: there is a password and nobody whose it is."""
+    if user is None and password is not None:
+        raise ValueError("a password needs a username")
 
 
 def check_url(url: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.pieces import Pieces
@@ -63,6 +64,18 @@ class Verified(StrEnum):
     LENGTH = "length"
 
 
+class Login(NamedTuple):
+    """Credentials for one origin, and for no other."""
+
+    origin: str
+    """``scheme://host:port``, lower case."""
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Login({self.origin!r}, ...)"
+
+
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """What was asked for."""
@@ -76,8 +89,12 @@ class JobSpec:
     """The final name asked for; None: from Content-Disposition or the URL."""
     checksum: str | None = None
     """``algorithm=hex``, lower case; or the address of a list that has it."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Extra request fields; may hold secrets, so never shown."""
+    logins: tuple[Login, ...] = ()
+    """What the job may say to whom who it is; never shown."""
+    guarded: bool = True
+    """Whether it may only ask addresses that the operator opened to strangers."""
     segments: int = 8
     priority: int = 0
     """Higher runs first."""
@@ -218,8 +235,10 @@ class JobChange:
     directory: str | None = None
     """Absolute; like ``filename`` only where no octet has come yet."""
     filename: str | None = None
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
     """Other request fields, in place of all that there were."""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    """Another user and password for the origin of the first address."""
 
     @property
     def moves(self) -> bool:

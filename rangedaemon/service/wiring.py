@@ -14,6 +14,7 @@ from twisted.web.client import HTTPConnectionPool
 from rangedaemon.client.agent import build_agent
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.hosts import Hosts
+from rangedaemon.client.network import OneAgent
 from rangedaemon.client.origin import Origin
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
@@ -101,6 +102,7 @@ def _spec(job: Job, downloads: Downloads) -> JobSpec:
         base=str(downloads.directory),
         segments=downloads.segments,
         source="config",
+        guarded=False,
     )
 
 
@@ -117,7 +119,7 @@ def build_runner(
     retry = downloads.retry
     counters = Counters()
     around = Surroundings(
-        origin=Origin(agent, reactor, head_timeout=head_timeout, counters=counters),
+        origin=Origin(OneAgent(agent), reactor, head_timeout=head_timeout, counters=counters),
         counters=counters,
         clock=reactor,
         hosts=Hosts(reactor, downloads.connections_per_host),

@@ -19,6 +19,7 @@ from rangedaemon.core.jobs import (
     JobRecord,
     JobSpec,
     JobState,
+    Login,
     OnChange,
     OnConflict,
     Remembered,
@@ -112,6 +113,7 @@ def _values(value: object, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _spec(wishes: dict[str, Any]) -> JobSpec:
     wishes["urls"] = tuple(wishes["urls"])
+    wishes["logins"] = tuple(Login(*login) for login in wishes.get("logins", ()))
     wishes["on_conflict"] = OnConflict(wishes["on_conflict"])
     wishes["on_change"] = OnChange(wishes["on_change"])
     if wishes.get("pieces") is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.cookiejar import Cookie, CookieJar
+
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import DNSLookupError
@@ -11,8 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseNeverReceived
 
 from rangedaemon.client.agent import IdentityAgent
-from rangedaemon.client.origin import MOST_REDIRECTS, Origin, Reply, Request
+from rangedaemon.client.cookies import MOST_COOKIES, jars
+from rangedaemon.client.network import OneAgent
+from rangedaemon.client.origin import Origin, Reply, Request
+from rangedaemon.client.redirects import RedirectRules
+from rangedaemon.core.access import Access, HostPattern, HostRule
 from rangedaemon.core.intervals import ByteRange
+from rangedaemon.core.jobs import Login
+from rangedaemon.core.proxies import basic
 from rangedaemon.errors import (
     BadRedirect,
     BadResponse,
@@ -33,7 +41,7 @@ class OriginCase(SynchronousTestCase):
         """Nothing is answered yet."""
         self.clock = Clock()
         self.agent = ScriptedOrigin(self.clock)
-        self.origin = Origin(IdentityAgent(self.agent), self.clock, head_timeout=30.0)
+        self.origin = Origin(OneAgent(IdentityAgent(self.agent)), self.clock, head_timeout=30.0)
 
     def ask(self, script: Script | None = None, **request: object) -> Deferred[Reply]:
         """Send a request."""
@@ -102,6 +110,99 @@ class GetTests(OriginCase):
                 self.assertEqual(getattr(raised, "url", None), URL)
 
 
+class CookieTests(OriginCase):
+    """Tests for the cookies that requests of one job share."""
+
+    def ask_with(self, jar: CookieJar | None, **request: object) -> str | None:
+        """The Cookie field of a request whose answer sets a cookie."""
+        self.successResultOf(
+            self.ask(lambda x: x.answer(200, {"Set-Cookie": "s=1; Path=/"}, 0), jar=jar, **request)
+        )
+        return self.agent.last.asked("Cookie")
+
+    def test_kept_for_the_job(self) -> None:
+        """What an answer sets, the next request of that job sends, and no other job's."""
+        one, other = jars()(), jars()()
+        self.assertIsNone(self.ask_with(one))
+        self.assertEqual(self.ask_with(one), "s=1")
+        self.assertIsNone(self.ask_with(other))
+        self.assertIsNone(self.ask_with(one, url="http://b.test/"))
+
+    def test_without_a_jar(self) -> None:
+        """Redirects may set a cookie, which is forgotten with the request."""
+        self.assertIsNone(self.ask_with(None))
+        self.assertIsNone(self.ask_with(None))
+
+    def test_operators_own(self) -> None:
+        """Each jar begins with the operator's cookies, and changes to them stay in it."""
+        make = jars([cookie("a.test", "s", "mine")])
+        self.assertEqual(self.ask_with(make()), "s=mine")
+        self.assertEqual(self.ask_with(make()), "s=mine")
+
+    def test_secure(self) -> None:
+        """A cookie for https does not go out over http."""
+        make = jars([cookie("a.test", "s", "mine", secure=True)])
+        self.assertIsNone(self.ask_with(make()))
+        self.assertEqual(self.ask_with(make(), url="https://a.test/"), "s=mine")
+
+    def test_flood(self) -> None:
+        """An origin that sets cookies without end fills no memory."""
+        jar = jars()()
+        for n in range(MOST_COOKIES + 9):
+            fields = {"Set-Cookie": f"c{n}=1"}
+            self.successResultOf(self.ask(lambda x, f=fields: x.answer(200, f, 0), jar=jar))
+        self.assertEqual(len(jar), MOST_COOKIES)
+
+
+class CredentialTests(OriginCase):
+    """Tests for what goes along to which hop."""
+
+    def test_each_hop_its_own(self) -> None:
+        """Logins go to their origins alone; what the operator gave a host is sent there."""
+        rule = HostRule(HostPattern.parse("b.test"), authorization="Bearer b")
+        agents = OneAgent(IdentityAgent(self.agent))
+        self.origin = Origin(agents, self.clock, head_timeout=30.0, access=Access((rule,)))
+        hops = iter(("http://b.test/", "http://c.test/", "http://u:p@a.test/again"))
+
+        def script(exchange: Exchange) -> None:
+            location = next(hops, None)
+            exchange.answer(302 if location else 200, {"Location": location or ""}, 0)
+
+        login = Login("http://a.test:80", "me", "mine")
+        self.successResultOf(self.ask(script, logins=(login,)))
+        sent = [(x.url, x.asked("Authorization")) for x in self.agent.exchanges]
+        mine = basic("me", "mine")
+        self.assertEqual(
+            sent,
+            [
+                (URL, mine),
+                ("http://b.test/", "Bearer b"),
+                ("http://c.test/", None),
+                ("http://a.test/again", mine),
+            ],
+        )
+
+    def test_asked_elsewhere_than_given_for(self) -> None:
+        """The fields of a job do not go to its mirrors on other hosts."""
+        self.ask(given_for="http://other.test/")
+        self.assertIsNone(self.agent.last.asked("X-Key"))
+        self.ask(given_for="http://a.test/other")
+        self.assertEqual(self.agent.last.asked("X-Key"), "secret")
+
+    def test_nothing_shows(self) -> None:
+        """A printed request has no secret in it."""
+        request = Request(URL, {"X": "hunter2"}, logins=(Login("o", "u", "hunter2"),))
+        self.assertNotIn("hunter2", repr(request))
+
+
+def cookie(domain: str, name: str, value: str, *, secure: bool = False) -> Cookie:
+    """A cookie as a cookie file has it."""
+    return Cookie(
+        0, name, value, None, False, domain, False, False, "/", True, secure, None, True, None,
+        None, {},
+    )  # fmt: skip
+
+
 class RedirectTests(OriginCase):
     """Tests for the redirects that `Origin.get` follows."""
 
@@ -154,7 +255,7 @@ class RedirectTests(OriginCase):
         """A chain that never ends is cut."""
         hops = [f"/{n}" for n in range(100)]
         self.failureResultOf(self.lead(*hops), TooManyRedirects)
-        self.assertEqual(len(self.agent.exchanges), MOST_REDIRECTS + 1)
+        self.assertEqual(len(self.agent.exchanges), RedirectRules().most + 1)
 
     def test_hostile_locations(self) -> None:
         """What is no address of ours is a fault of the origin, never a crash."""

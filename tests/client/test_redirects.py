@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.client.redirects import fields_for, next_hop, origin_of
+from rangedaemon.client.redirects import fields_for, next_hop
+from rangedaemon.core.urls import origin_of
 from rangedaemon.errors import BadRedirect
 
 HERE = "http://a.test/dir/file?x=1#part"
@@ -50,6 +51,15 @@ class NextHopTests(SynchronousTestCase):
         """A secure address does not lead to an insecure one."""
         self.assertRaises(BadRedirect, next_hop, "https://a.test/", "http://a.test/")
         self.assertEqual(next_hop("https://a.test/", "//b.test/"), "https://b.test/")
+
+    def test_allowed_down(self) -> None:
+        """Who allows it is led there."""
+        target = next_hop("https://a.test/", "http://a.test/", allow_downgrade=True)
+        self.assertEqual(target, "http://a.test/")
+
+    def test_credentials_of_others(self) -> None:
+        """Userinfo in a Location is never taken over."""
+        self.assertEqual(next_hop(HERE, "http://u:p@b.test/x@y"), "http://b.test/x@y")
 
 
 class FieldsForTests(SynchronousTestCase):

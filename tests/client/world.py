@@ -18,6 +18,7 @@ from rangedaemon.client.agent import IdentityAgent
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.job import Job
+from rangedaemon.client.network import OneAgent
 from rangedaemon.client.origin import Origin
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
@@ -182,7 +183,7 @@ class World:
         self.hosts = Hosts(self.clock, connections_per_host)
         self.habits = Habits(
             around=Surroundings(
-                origin=Origin(IdentityAgent(self.origin), self.clock, head_timeout=30.0),
+                origin=Origin(OneAgent(IdentityAgent(self.origin)), self.clock, head_timeout=30.0),
                 clock=self.clock,
                 hosts=self.hosts,
                 retry=RetryPolicy(attempts=attempts, initial_delay=2.0, max_delay=60.0),

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from rangedaemon.core.jobs import JobSnapshot
+from rangedaemon.core.urls import origin_of
 from tests.control.api_case import JOBS, URL, ApiTestCase
 from tests.control.wire import request
 
@@ -60,6 +61,18 @@ class AddTests(ApiTestCase):
             (3, -5, 65536, "fail"),
         )
 
+    def test_credentials(self) -> None:
+        """They arrive for the origin of the first address, and no answer repeats them."""
+        body = {"urls": [URL, "http://mirror.example/"], "username": "me", "password": "hunter2"}
+        reply = self.wire.ask("POST", JOBS, body)
+        self.assertEqual(reply.status, 201)
+        [snapshot] = self.wire.jobs.jobs.values()
+        [login] = snapshot.record.spec.logins
+        self.assertEqual((login.user, login.password), ("me", "hunter2"))
+        self.assertEqual(login.origin, str(origin_of(URL)))
+        self.assertTrue(snapshot.record.spec.guarded)
+        self.assertNotIn(b"hunter2", reply.body)
+
     def test_invalid(self) -> None:
         """Each fault is told with its place, and no job is there."""
         for body, loc in (
@@ -76,6 +89,9 @@ class AddTests(ApiTestCase):
             ({"url": URL, "checksum": "md5=1"}, "checksum"),
             ({"url": URL, "headers": {"A": "b\nc"}}, "headers"),
             ({"url": URL, "headers": {"A": 1}}, "headers.A"),
+            ({"url": URL, "username": "a:b"}, "username"),
+            ({"url": URL, "username": "a", "password": "hunter\n2"}, "password"),
+            ({"url": URL, "password": "hunter2"}, ""),
             ({"url": URL, "segments": 0}, "segments"),
             ({"url": URL, "segments": "4"}, "segments"),
             ({"url": URL, "segments": True}, "segments"),

@@ -67,6 +67,13 @@ HEADER = Converted("'name: value'", parse_header)
 @click.option(
     "-H", "--header", "headers", type=HEADER, multiple=True, help="Request field to send."
 )
+@click.option("--user", "username", help="Who we are to the origin; see --password-file.")
+@click.option(
+    "--password-file",
+    "password",
+    type=click.File(encoding="utf-8"),
+    help="Where that user's password is, on the first line; - is standard input.",
+)
 @click.option("-s", "--segments", type=int, help="Connections to use at once.")
 @click.option("-p", "--priority", type=int, help="Higher runs first.")
 @click.option("--limit", "rate_limit", type=RATE, help="Bytes per second, such as 2MiB; or none.")
@@ -138,10 +145,12 @@ def _common(options: Body) -> Body:
     body = {
         key: value
         for key, value in options.items()
-        if value is not None and key not in {"headers", "rate_limit", "paused"}
+        if value is not None and key not in {"headers", "rate_limit", "paused", "password"}
     }
     if options["headers"]:
         body["headers"] = dict(options["headers"])
+    if options["password"] is not None:
+        body["password"] = options["password"].readline().rstrip("\r\n")
     if options["rate_limit"] is not None:
         body["rate_limit"] = options["rate_limit"][0]
     if options["paused"]:

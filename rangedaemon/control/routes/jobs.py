@@ -147,6 +147,7 @@ class JobRoutes:
             segments=wish.segments if "segments" in given else None,
             rate_limit=wish.rate_limit,
             set_rate_limit="rate_limit" in given,
+            login=wish.login,
         )
         return json_answer(job_object(await self._jobs.change(job_id(incoming), change)))
 
