@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from rangedaemon.client.answers import ask
 from rangedaemon.client.hosts import Slot
 from rangedaemon.client.origin import Reply, Request
-from rangedaemon.client.overlap import Read, overlap_agrees
+from rangedaemon.client.overlap import Read, overlap_agrees, refuse_other, tied_answer
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Partial, Unsatisfiable, Whole
 from rangedaemon.core.conditions import ladder
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
+from rangedaemon.core.overlap import tie
 from rangedaemon.core.plan import OPEN_END
-from rangedaemon.core.validators import Judgement, Verdict, compare, is_strong
-from rangedaemon.errors import BadResponse, Changed, Fault
+from rangedaemon.core.validators import Verdict, compare, is_strong
+from rangedaemon.errors import BadResponse, Changed, PartFileLost
 
 FIRST_LEASE = 4 * 1024 * 1024
 """Octets that the very first request of a job asks for."""
@@ -140,6 +141,8 @@ def _stream(around: Surroundings, reply: Reply, accepted: Whole, *, ranges: bool
 
 async def _resume(around: Surroundings, slot: Slot, request: Request, known: Known) -> Opening:
     """A part is there: ask for its first hole, on the highest rung that the host honours."""
+    if not (is_strong(known.remembered) or known.vouched):
+        return await _join_by_octets(around, slot, request, known, "no validator vouches for it")
     traits = around.hosts.traits(request.url)
     rungs = ladder(known.remembered)
     asked = replace(request, range=_hole(known))
@@ -150,29 +153,18 @@ async def _resume(around: Surroundings, slot: Slot, request: Request, known: Kno
             traits.rung = number
             return await _join(around, slot, request, known, reply, accepted)
         reply.drop()
-        _refuse_other(around, reply, accepted, known)
+        refuse_other(around, reply.answer, accepted, known.remembered)
     return await _open_whole(around, slot, request, known, ranges=False)
 
 
 def _hole(known: Known) -> ByteRange:
-    """The first missing octets; all of the first hole where one stream must do."""
-    end = OPEN_END if known.remembered.length is None else known.remembered.length
-    hole = next(iter(known.covered.gaps(ByteRange(0, end))))
-    if not (is_strong(known.remembered) or known.vouched):
-        return hole
+    """The first missing octets."""
+    hole = next(iter(known.covered.gaps(ByteRange(0, _end(known)))))
     return ByteRange(hole.start, min(hole.stop, hole.start + FIRST_LEASE))
 
 
-def _refuse_other(
-    around: Surroundings, reply: Reply, accepted: Whole | Unsatisfiable, known: Known
-) -> None:
-    """:raises Changed: no range came, and the answer tells that there is another file now."""
-    seen = around.remembered_of(reply.answer, accepted.length)
-    judgement = compare(known.remembered, seen)
-    if judgement.verdict is Verdict.CHANGED:
-        raise Changed(judgement.reason, url=reply.answer.url)
-    if isinstance(accepted, Unsatisfiable) and accepted.length is not None:
-        raise BadResponse("416 to a range that exists", url=reply.answer.url)
+def _end(known: Known) -> int:
+    return OPEN_END if known.remembered.length is None else known.remembered.length
 
 
 async def _join(
@@ -191,33 +183,40 @@ async def _join(
         raise BadResponse("206 without the complete length", url=answer.url)
     seen = around.remembered_of(answer, length)
     judgement = compare(known.remembered, seen)
-    try:
-        await _prove(around, slot, request, known, judgement, length)
-    except Fault:
-        reply.drop()
-        raise
-    identity = _completed(seen, known.remembered)
-    joinable = is_strong(identity) or known.vouched
-    return Opening(identity, reply, accepted.range, joinable, True, answer.disposition)
-
-
-async def _prove(
-    around: Surroundings,
-    slot: Slot,
-    request: Request,
-    known: Known,
-    judgement: Judgement,
-    length: int,
-) -> None:
-    """:raises Changed: it is not, or cannot be shown to be, the same."""
     if judgement.verdict is Verdict.SAME or (
         judgement.verdict is Verdict.CANNOT_TELL and known.vouched
     ):
-        return
+        return _joined(known, seen, reply, accepted.range)
+    reply.drop()
     if judgement.verdict is Verdict.CHANGED:
-        raise Changed(judgement.reason, url=request.url)
+        raise Changed(judgement.reason, url=answer.url)
+    return await _join_by_octets(around, slot, request, known, judgement.reason)
+
+
+async def _join_by_octets(
+    around: Surroundings, slot: Slot, request: Request, known: Known, reason: str
+) -> Opening:
+    """Only the octets can tell: samples first, then those that the joined body begins with.
+
+    :raises Changed: they are others.
+    :raises PartFileLost: there are none that could tell.
+    """
+    bond = tie(known.covered, _end(known))
+    if bond is None:
+        raise PartFileLost(f"the beginning is lost, and {reason}")
+    length = known.remembered.length
     if not await overlap_agrees(around, slot, request, length, known.covered, known.read):
-        raise Changed(f"{judgement.reason}, and its octets are others", url=request.url)
+        raise Changed(f"{reason}, and its octets are others", url=request.url)
+    reply, piece, seen = await tied_answer(
+        around, slot, request, known.remembered, bond, known.read
+    )
+    return _joined(known, seen, reply, piece)
+
+
+def _joined(known: Known, seen: Remembered, reply: Reply, piece: ByteRange) -> Opening:
+    identity = _completed(seen, known.remembered)
+    joinable = is_strong(identity) or known.vouched
+    return Opening(identity, reply, piece, joinable, True, reply.answer.disposition)
 
 
 def _completed(seen: Remembered, remembered: Remembered) -> Remembered:

@@ -2,7 +2,10 @@
 Proving by octets what validators cannot tell: fetch a little again, compare with the disk.
 
 A sample counts only where its answer is as good as any other: the exact range of a
-representation of the same length.
+representation of the same length.  Samples are requests of their own: another node may
+answer the next one, with another file.  Where no strong validator ties answers to each
+other, a body is therefore tied to the disk by octets of its own (`core.overlap.Tie`),
+which are compared before any octet of it is kept.
 """
 
 from __future__ import annotations
@@ -16,13 +19,22 @@ from twisted.python.failure import Failure
 
 from rangedaemon.client.answers import ask
 from rangedaemon.client.hosts import Slot
+from rangedaemon.client.leading import LedReply, lead
 from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Partial
+from rangedaemon.core.acceptance import Acceptance, Answer, Partial, Unsatisfiable
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
-from rangedaemon.core.overlap import sample_ranges
-from rangedaemon.errors import BadResponse, Changed, NoRanges, TimedOut, Unreachable
+from rangedaemon.core.overlap import Tie, sample_ranges
+from rangedaemon.core.validators import Verdict, compare, is_strong
+from rangedaemon.errors import (
+    BadResponse,
+    Changed,
+    NoRanges,
+    TimedOut,
+    Unjoinable,
+    Unreachable,
+)
 
 PROBE_OCTETS = 512
 
@@ -80,16 +92,20 @@ async def overlap_agrees(
     around: Surroundings,
     slot: Slot,
     request: Request,
-    length: int,
+    length: int | None,
     covered: IntervalSet,
     read: Read,
+    *,
+    tied_to: Remembered | None = None,
 ) -> bool:
     """Whether samples of what is on the disk are what the origin sends now.
 
+    :param tied_to: what the answers must be of, by a strong validator; None: of anything.
+    :raises Unjoinable: one of them is not.
     :raises OriginFault: a sample could not be had.
     """
     for piece in sample_ranges(covered, around.random):
-        theirs = await _fetch(around, slot, request, length, piece)
+        theirs = await _fetch(around, slot, request, length, piece, tied_to)
         if theirs != await read(piece.start, len(piece)):
             return False
     return True
@@ -102,11 +118,15 @@ async def mirror_identity(
     length: int,
     covered: IntervalSet,
     read: Read,
+    *,
+    vouched: bool,
 ) -> Remembered:
     """What a mirror says of its representation, once its octets proved to be ours.
 
+    :param vouched: a digest will prove the whole, so that its answers need no validator.
     :raises Changed: it has other octets, or another number of them.
     :raises NoRanges: it does not do ranges, so it cannot help.
+    :raises Unjoinable: its answers may be of different files, as far as it tells.
     :raises OriginFault: it cannot be asked.
     """
     probe = replace(request, range=ByteRange(0, min(length, PROBE_OCTETS)), if_range=None)
@@ -116,13 +136,22 @@ async def mirror_identity(
         if accepted.length not in (None, length):
             raise Changed(f"the mirror's file has {accepted.length} octets", url=request.url)
         raise NoRanges("the mirror does not serve ranges", url=request.url)
-    if not await overlap_agrees(around, slot, request, length, covered, read):
+    identity = around.remembered_of(reply.answer, length)
+    if not (vouched or is_strong(identity)):
+        raise Unjoinable("the mirror has no strong validator", url=request.url)
+    tied_to = None if vouched else identity
+    if not await overlap_agrees(around, slot, request, length, covered, read, tied_to=tied_to):
         raise Changed("the mirror's file has other octets", url=request.url)
-    return around.remembered_of(reply.answer, length)
+    return identity
 
 
 async def _fetch(
-    around: Surroundings, slot: Slot, request: Request, length: int, piece: ByteRange
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    length: int | None,
+    piece: ByteRange,
+    tied_to: Remembered | None,
 ) -> bytes | None:
     """The origin's octets of *piece*; None where it has them of no such representation."""
     asked = replace(request, range=piece, if_range=None)
@@ -130,4 +159,85 @@ async def _fetch(
     if not isinstance(accepted, Partial) or accepted.range != piece:
         reply.drop()
         return None
+    seen = around.remembered_of(reply.answer, accepted.length)
+    if tied_to is not None and compare(tied_to, seen).verdict is not Verdict.SAME:
+        reply.drop()
+        raise Unjoinable("answers of different files, it seems", url=reply.answer.url)
     return await collect(around, reply, len(piece))
+
+
+def refuse_other(
+    around: Surroundings, answer: Answer, accepted: Acceptance, remembered: Remembered
+) -> None:
+    """:raises Changed: no range came, and the answer tells that there is another file now."""
+    seen = around.remembered_of(answer, accepted.length)
+    judgement = compare(remembered, seen)
+    if judgement.verdict is Verdict.CHANGED:
+        raise Changed(judgement.reason, url=answer.url)
+    if isinstance(accepted, Unsatisfiable) and accepted.length is not None:
+        raise BadResponse("416 to a range that exists", url=answer.url)
+
+
+async def tied_answer(
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    remembered: Remembered,
+    bond: Tie,
+    read: Read,
+) -> tuple[LedReply, ByteRange, Remembered]:
+    """An answer that begins, or ends, with octets that are on the disk.
+
+    :returns: the answer with the octets that are missing as its body; which ones it
+        brings; what it says of its representation.
+    :raises Changed: it has other octets, or tells that it is another file.
+    :raises NoRanges: the range did not come.
+    """
+    asked = replace(request, range=bond.asked, if_range=None)
+    reply, accepted = await ask(around, slot, asked, remembered.length)
+    try:
+        piece = _tied_piece(around, reply.answer, accepted, remembered, bond)
+        behind = bond.common.start >= bond.missing.stop
+        skip = 0 if behind else len(bond.common)
+        first = len(bond.asked) if behind else skip
+        octets, led = await lead(around, reply, first, skip=skip)
+    except BaseException:
+        reply.drop()
+        raise
+    common = octets[len(bond.missing) :] if behind else octets
+    if common != await _ours(led, read, bond.common):
+        led.drop()
+        raise Changed("the octets beside what is missing are others now", url=reply.answer.url)
+    length = accepted.length if accepted.length is not None else remembered.length
+    return led, piece, around.remembered_of(reply.answer, length)
+
+
+async def _ours(reply: Reply, read: Read, piece: ByteRange) -> bytes:
+    try:
+        return await read(piece.start, len(piece))
+    except BaseException:
+        reply.drop()
+        raise
+
+
+def _tied_piece(
+    around: Surroundings,
+    answer: Answer,
+    accepted: Acceptance,
+    remembered: Remembered,
+    bond: Tie,
+) -> ByteRange:
+    """The missing octets that an answer to *bond* brings."""
+    if not isinstance(accepted, Partial):
+        refuse_other(around, answer, accepted, remembered)
+        raise NoRanges(f"{answer.status} in answer to a range", url=answer.url)
+    length = accepted.length if accepted.length is not None else remembered.length
+    if length is None:
+        raise BadResponse("206 without the complete length", url=answer.url)
+    judgement = compare(remembered, around.remembered_of(answer, length))
+    if judgement.verdict is Verdict.CHANGED:
+        raise Changed(judgement.reason, url=answer.url)
+    piece = accepted.range.clamp(bond.missing)
+    if not piece or (bond.common.start >= piece.stop and accepted.range != bond.asked):
+        raise BadResponse("too few octets to compare with those that are there", url=answer.url)
+    return piece

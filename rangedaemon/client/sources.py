@@ -134,7 +134,13 @@ class Sources:
         try:
             async with self._around.hosts.slot(source.url) as slot:
                 identity = await mirror_identity(
-                    self._around, slot, source.request, length, written, self._read
+                    self._around,
+                    slot,
+                    source.request,
+                    length,
+                    written,
+                    self._read,
+                    vouched=self._vouched,
                 )
             ours = strong_digest(self.first.identity) if self.first.identity else None
             theirs = strong_digest(identity)

@@ -13,9 +13,12 @@ from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.overlap import (
     BLOCK_OCTETS,
     END_OCTETS,
+    MOST_BEFORE,
     MOST_ENDS,
     RANDOM_BLOCKS,
+    TIE_OCTETS,
     sample_ranges,
+    tie,
 )
 
 MIB = 1024 * 1024
@@ -62,3 +65,48 @@ class SampleRangesTests(SynchronousTestCase):
         self.assertTrue(all(a.stop < b.start for a, b in itertools.pairwise(samples)))
         most = MOST_ENDS * END_OCTETS + (RANDOM_BLOCKS + 1) * BLOCK_OCTETS
         self.assertTrue(0 < sum(map(len, samples)) <= most)
+
+
+class TieTests(SynchronousTestCase):
+    """Which octets a body and the disk have in common."""
+
+    def test_table(self) -> None:
+        """Covered octets, and what is asked for, compared, new."""
+        k64 = TIE_OCTETS
+        for covered, asked, common, missing in (
+            ([(0, MIB)], (MIB - k64, 9 * MIB), (MIB - k64, MIB), (MIB, 9 * MIB)),
+            ([(0, 5)], (0, 9 * MIB), (0, 5), (5, 9 * MIB)),
+            (
+                [(0, MIB), (MIB + 1, 9 * MIB)],
+                (MIB - k64, MIB + 1),
+                (MIB - k64, MIB),
+                (MIB, MIB + 1),
+            ),
+            ([(MIB, 3 * MIB)], (0, MIB + k64), (MIB, MIB + k64), (0, MIB)),
+            ([(MIB, MIB + 7)], (0, MIB + 7), (MIB, MIB + 7), (0, MIB)),
+        ):
+            with self.subTest(covered=covered):
+                bond = tie(IntervalSet.from_pairs(covered), 9 * MIB)
+                assert bond is not None
+                pieces = (bond.asked, bond.common, bond.missing)
+                expected = [ByteRange(*pair) for pair in (asked, common, missing)]
+                self.assertEqual([*pieces], expected)
+
+    def test_large_hole_at_the_beginning(self) -> None:
+        """From its end on where much is behind it; not at all where little is."""
+        bond = tie(IntervalSet.from_pairs([(9 * MIB, 30 * MIB)]), 30 * MIB)
+        assert bond is not None
+        self.assertEqual(bond.missing, ByteRange(9 * MIB - MOST_BEFORE, 9 * MIB))
+        self.assertIsNone(tie(IntervalSet.from_pairs([(9 * MIB, 10 * MIB)]), 30 * MIB))
+
+    @given(COVERED)
+    def test_always_tied(self, covered: IntervalSet) -> None:
+        """What is new touches what is compared, and nothing of it is there yet."""
+        bond = tie(covered, max(piece.stop for piece in covered) + 1)
+        if bond is None:
+            self.assertFalse(covered.covers(ByteRange(0, 1)))
+            return
+        self.assertTrue(bond.common and bond.missing)
+        self.assertTrue(covered.covers(bond.common))
+        self.assertFalse(covered & IntervalSet([bond.missing]))
+        self.assertEqual(IntervalSet([bond.common, bond.missing]), IntervalSet([bond.asked]))

@@ -33,7 +33,7 @@ class Validators(StrEnum):
 
 
 TRUSTWORTHY = (Validators.BOTH, Validators.DATE)
-"""Where versions may differ in a few octets only, and may come and go by turns."""
+"""Where versions may differ in a few octets only: samples need not find those."""
 
 
 class Manner(StrEnum):
@@ -202,8 +202,7 @@ class Nodes:
         self.bodies.append(Body(exchange, served.content[piece.start : piece.stop]))
 
     def _version(self, manner: Manner) -> File:
-        older = manner is Manner.OLDER and self.validators in TRUSTWORTHY
-        served = self.versions[-2:][0] if older else self.versions[-1]
+        served = self.versions[-2:][0] if manner is Manner.OLDER else self.versions[-1]
         if manner is Manner.BARE:
             served = replace(served, etag=None, modified=None)
         elif self.validators is Validators.VOLATILE:

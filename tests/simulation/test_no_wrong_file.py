@@ -57,6 +57,8 @@ SMALLER = [
     (plan, "NEAR_OCTETS", 1024),
     (overlap, "END_OCTETS", 64),
     (overlap, "BLOCK_OCTETS", 16),
+    (overlap, "TIE_OCTETS", 64),
+    (overlap, "MOST_BEFORE", 512),
     (extents, "BLOCK", 4096),
     (extentlog, "ExtentHasher", partial(extents.ExtentHasher, grain=256)),
 ]
