@@ -129,6 +129,8 @@ class Upload:
     length: int | None = None
     arrived: IntervalSet = EMPTY
     """Octets that are synced and committed."""
+    reserved: int = 0
+    """Octets that count against quotas: declared, or else arrived or announced."""
     media_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False

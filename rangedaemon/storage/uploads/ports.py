@@ -112,6 +112,9 @@ class UploadStore(Protocol):
     async def set_length(self, upload: Upload, length: int) -> Upload:
         """Tell the length that was deferred; the same one again changes nothing.
 
+        Where it was not known, a request that writes now is ended (`Preempted`): call this
+        before `write`, or after `Writer.commit`.
+
         :raises LengthMismatch: another one is known, or more octets are there.
         :raises TooLong, QuotaExceeded, NoSpace: as for `create`.
         :raises AlreadyFinished: it is finished with another length.
