@@ -25,6 +25,7 @@ from rangedaemon.server.lanes import BodyCut, CopyLane, Lane, Peer, paced
 from rangedaemon.server.pacing import Pace, Paces
 from rangedaemon.server.sendfile import SocketLane, can_sendfile
 from rangedaemon.server.tls import TlsLane, is_tls_over_socket
+from rangedaemon.server.watch import FileMoved, Watch
 from rangedaemon.storage.reading import read_cached, read_exactly
 from rangedaemon.storage.threads import InThread
 
@@ -50,13 +51,6 @@ class FileSlice:
 Part = bytes | FileSlice
 
 
-class FileMoved(StorageFault):
-    """The file is not what it was when its answer began."""
-
-    code = "file-moved"
-    title = "The file changed while it was sent"
-
-
 def send_body(
     request: Request,
     parts: Sequence[Part],
@@ -77,7 +71,7 @@ def send_body(
     Either way no thread uses the file any more.
 
     *still_same* is a stat of the open file; it is asked in a thread, or in the reactor
-    where the file system has just shown that it answers from memory.  *rate_limit* is
+    where the file system has just shown that it answers from memory (`Watch`).  *rate_limit* is
     octets per second over all answers of the connection, *shared_pace* that of all
     connections that have it.
     """
@@ -135,7 +129,7 @@ class _Body:
     ) -> None:
         self._request = request
         self._in_thread = in_thread
-        self._still_same = still_same
+        self._watch = Watch(still_same)
         self._pace = pace
         self._peer = Peer(request, clock, patience)
 
@@ -162,7 +156,7 @@ class _Body:
     async def _send_small(self, closing: list[Part]) -> None:
         octets = self._gather_cached(closing)
         if octets is None:
-            octets = await self._in_thread(_gather, closing, self._check)
+            octets = await self._in_thread(_gather, closing, self._watch.check)
         await paced(self._pace, self._peer, len(octets))
         self._peer.check()
         self._request.write(octets)
@@ -177,10 +171,10 @@ class _Body:
         try:
             for part in opening:
                 if isinstance(part, FileSlice):
-                    await lane.send(part.fd, part.start, part.stop, self._check)
+                    await lane.send(part.fd, part.start, part.stop, self._watch)
                 else:
                     await lane.write(part)
-            octets = await self._in_thread(_gather, closing, self._check, samples)
+            octets = await self._in_thread(_gather, closing, self._watch.check, samples)
             await paced(self._pace, self._peer, len(octets))
             await lane.write(octets)
             await lane.drained()
@@ -194,10 +188,6 @@ class _Body:
             return TlsLane(self._peer, self._in_thread, self._pace)
         return CopyLane(self._peer, self._in_thread, self._pace)
 
-    def _check(self) -> None:
-        if not self._still_same():
-            raise FileMoved("the file changed while it was sent")
-
     def _gather_cached(self, parts: Sequence[Part]) -> bytes | None:
         blocks: list[bytes] = []
         for part in parts:
@@ -207,8 +197,7 @@ class _Body:
             if octets is None:
                 return None
             blocks.append(octets)
-        self._check()
-        return b"".join(blocks)
+        return b"".join(blocks) if self._watch.seems_same() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import struct
 import termios
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -22,6 +21,7 @@ from zope.interface import implementer
 
 from rangedaemon.errors import Fault
 from rangedaemon.server.pacing import Paces
+from rangedaemon.server.watch import Watch
 from rangedaemon.storage.reading import read_cached, read_exactly
 from rangedaemon.storage.threads import InThread
 
@@ -42,8 +42,8 @@ class Lane(Protocol):
     async def write(self, octets: bytes) -> None:
         """Hand over a few octets."""
 
-    async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
-        """Hand over a part of a file; *check* runs in a thread now and then, and may raise."""
+    async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
+        """Hand over a part of a file; *watch* is asked now and then."""
 
     async def drained(self) -> None:
         """Wait until the peer's kernel or ours has taken what was handed over."""
@@ -82,6 +82,11 @@ class Peer:
         """:raises BodyCut: the peer has gone."""
         if self._cut is not None:
             raise self._cut
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing can be sent any more; any thread may ask."""
+        return self._cut is not None
 
     def wait(self) -> Deferred[None]:
         """Fires when the peer takes more; fails with `BodyCut` when it has gone."""
@@ -218,9 +223,9 @@ class CopyLane:
         while self._peer.paused:
             await self._peer.wait()
 
-    async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
+    async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
         """Read and write block by block, the next being read while one is written."""
-        await self._in_thread(check)
+        await self._in_thread(watch.check)
         while start < stop:
             edge = min(stop, start + self._size())
             block = read_cached(fd, start, edge)

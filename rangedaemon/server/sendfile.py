@@ -1,17 +1,20 @@
 """
 From the file to the socket without passing through us (sendfile(2)).
 
-Only on a plain socket, only once the transport's own buffer has drained (the
-headers are in it), and only octets that a thread has just brought into the page
-cache: sendfile waits for the disk, and the reactor must not.
+Only on a plain socket, and only once the transport's own buffer has drained (the
+headers are in it).  sendfile waits for the disk, and the reactor must not: it sends only
+octets that a thread has just brought into the page cache, or has a thread send them
+(`rangedaemon.server.shift`), which is the cheaper way for peers that take much.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from twisted.internet import main, tcp
@@ -19,6 +22,8 @@ from twisted.internet.defer import Deferred
 
 from rangedaemon.server.lanes import SMALLEST_BLOCK, Peer, await_drained, paced
 from rangedaemon.server.pacing import Paces
+from rangedaemon.server.shift import Slots, send_for_a_while
+from rangedaemon.server.watch import Watch
 from rangedaemon.storage.reading import bring_in, read_exactly, seems_cached
 from rangedaemon.storage.threads import InThread
 
@@ -27,8 +32,15 @@ _LARGEST_WINDOW: Final = 8 * 1024 * 1024
 _MOST_AT_ONCE: Final = 2 * 1024 * 1024
 """Octets per call; the kernel takes them in about a millisecond."""
 _CALLS_PER_TURN: Final = 2
+_QUICK: Final = 20e6
+"""Octets per second from which on a peer is worth a thread."""
+_TELLING: Final = 1024 * 1024
+"""The smallest window whose time says something of that."""
+_CORK: Final[int | None] = getattr(socket, "TCP_CORK", None)
 _NOT_THIS_FILE: Final = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 """What sendfile says of a file system that it cannot be used with."""
+
+_slots = Slots()
 
 
 def can_sendfile(transport: object) -> bool:
@@ -48,12 +60,28 @@ class SocketLane:
         self._in_thread = in_thread
         self._pace = pace
         self._transport: Any = peer.transport
+        self._quick = False
+        """Whether the peer took the last octets as fast as they came."""
+        self._cork(closed=True)
         peer.attach()
 
     def close(self) -> None:
         """Leave the transport as it was found."""
+        self._cork(closed=False)
         self._peer.close()
         self._peer.unregister()
+
+    def _cork(self, *, closed: bool) -> None:
+        """
+        Have the kernel send full frames only (tcp(7), TCP_CORK), or what it has at once.
+
+        Without that, each 64 KiB that sendfile splices end in a frame that is not full.
+        Not at a pace, where the rest of a burst would wait for the next.
+        """
+        connection = self._transport.socket
+        if self._pace is None and _CORK is not None and connection.family != socket.AF_UNIX:
+            with suppress(OSError):  # the connection is lost
+                connection.setsockopt(socket.IPPROTO_TCP, _CORK, closed)
 
     async def write(self, octets: bytes) -> None:
         """Hand over a few octets."""
@@ -65,44 +93,86 @@ class SocketLane:
         """Wait until the transport's own buffer is empty."""
         await await_drained(self._peer, self._transport)
 
-    async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
-        """Send ``[start, stop)`` window by window."""
+    async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
+        """Send ``[start, stop)``, by windows or by shifts."""
+        await self.drained()
+        while start < stop:
+            if self._quick and _slots.free:
+                start = await self._send_shift(fd, start, stop, watch)
+            else:
+                start = await self._send_windows(fd, start, stop, watch)
+
+    async def _send_shift(self, fd: int, start: int, stop: int, watch: Watch) -> int:
+        """Have a thread send; say how far it came."""
+        self._peer.check()
+
+        def over() -> bool:
+            return self._peer.gone or bool(self._transport.disconnecting)
+
+        def work(own: int) -> tuple[int, bool]:
+            watch.check()
+            return send_for_a_while(own, fd, start, stop, over)
+
+        with _slots.taken(), _own_descriptor(self._transport) as own:
+            reached, self._quick = await self._in_thread(work, own)
+        self._peer.moved += reached - start
+        self._peer.request.sentLength += reached - start
+        self._peer.check()
+        return reached
+
+    async def _send_windows(self, fd: int, start: int, stop: int, watch: Watch) -> int:
+        """Send windows until the end, or until the peer turns out to be quick; say how far."""
         size = _FIRST_WINDOW
         edge = min(stop, start + size)
-        ready = self._prepared(fd, start, edge, check)
+        ready = self._prepared(fd, start, edge, watch)
         try:
-            await self.drained()
             while start < stop:
-                if ready is not None:
-                    await ready
+                due, ready = ready, None
+                if due is not None:
+                    await due
                 size = min(_LARGEST_WINDOW, 2 * size)
                 beyond = min(stop, edge + size)
-                ready = self._prepared(fd, edge, beyond, check)
+                ready = self._prepared(fd, edge, beyond, watch)
                 await self._send_window(fd, start, edge)
                 start, edge = edge, beyond
+                if self._quick and _slots.free:
+                    break
         finally:
             await _settled(ready)
+        return start
 
-    def _prepared(
-        self, fd: int, start: int, stop: int, check: Callable[[], None]
-    ) -> Deferred[None] | None:
+    def _prepared(self, fd: int, start: int, stop: int, watch: Watch) -> Deferred[None] | None:
         """Have a window brought into memory; None where it is there already."""
         if start == stop:
             return None
-        if seems_cached(fd, start, stop, phase=int(self._peer.clock.seconds() * 1e6)):
-            check()
+        phase = int(self._peer.clock.seconds() * 1e6)
+        if watch.seems_same() and seems_cached(fd, start, stop, phase=phase):
             return None
-        return self._in_thread(_prepare, fd, start, stop, check)
+        return self._in_thread(_prepare, fd, start, stop, watch)
 
     async def _send_window(self, fd: int, start: int, stop: int) -> None:
-        most = stop - start if self._pace is None else self._pace.burst
+        if self._pace is None:
+            await self._send_measured(fd, start, stop)
+            return
         while start < stop:
-            edge = min(stop, start + most)
+            edge = min(stop, start + self._pace.burst)
             await paced(self._pace, self._peer, edge - start)
-            start = await _Pump(self._peer, self._transport, fd, start, edge).run()
-            if start < edge:
-                await self._copy(fd, start, edge)
-                start = edge
+            await self._send_now(fd, start, edge)
+            start = edge
+
+    async def _send_measured(self, fd: int, start: int, stop: int) -> None:
+        began = self._peer.clock.seconds()
+        sent = await self._send_now(fd, start, stop)
+        took = self._peer.clock.seconds() - began
+        self._quick = sent and stop - start >= _TELLING and took * _QUICK < stop - start
+
+    async def _send_now(self, fd: int, start: int, stop: int) -> bool:
+        """Send all of it; False where that had to be done without sendfile."""
+        start = await _Pump(self._peer, self._transport, fd, start, stop).run()
+        if start == stop:
+            return True
+        await self._copy(fd, start, stop)
+        return False
 
     async def _copy(self, fd: int, start: int, stop: int) -> None:
         """For file systems that do not do sendfile."""
@@ -113,6 +183,16 @@ class SocketLane:
             start = edge
 
 
+@contextmanager
+def _own_descriptor(transport: Any) -> Iterator[int]:
+    """A thread's own number for a socket: the transport's may become another's any time."""
+    number = os.dup(transport.fileno())
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
 async def _settled(ready: Deferred[None] | None) -> None:
     """Wait until the thread has let go of the file, whatever it found."""
     if ready is not None:
@@ -120,8 +200,8 @@ async def _settled(ready: Deferred[None] | None) -> None:
         await ready
 
 
-def _prepare(fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
-    check()
+def _prepare(fd: int, start: int, stop: int, watch: Watch) -> None:
+    watch.check()
     bring_in(fd, start, stop)
 
 

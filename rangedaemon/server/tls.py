@@ -9,7 +9,6 @@ so that the order of records stays whatever happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from rangedaemon.server.lanes import Peer, await_drained, paced
 from rangedaemon.server.pacing import Paces
+from rangedaemon.server.watch import Watch
 from rangedaemon.storage.reading import read_cached_into, read_exactly
 from rangedaemon.storage.threads import InThread
 
@@ -66,9 +66,9 @@ class TlsLane:
         """Wait until the buffer of the transport below is empty."""
         await await_drained(self._peer, self._below)
 
-    async def send(self, fd: int, start: int, stop: int, check: Callable[[], None]) -> None:
+    async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
         """Encrypt and send ``[start, stop)``."""
-        await self._in_thread(check)
+        await self._in_thread(watch.check)
         edge = min(stop, start + _FLUSHING)
         await self._ordinary(fd, start, edge)
         start = edge

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import DeferredList
@@ -13,8 +14,9 @@ from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.threads import deferToThread
 from twisted.web.server import Site
 
-from rangedaemon.server import body
+from rangedaemon.server import body, sendfile, shift
 from rangedaemon.server.body import FileSlice
+from rangedaemon.server.shift import Slots, send_for_a_while
 from tests.integration.body_case import MIB, BodyCase, reactor, read_to_end
 from tests.integration.nginx import make_certificate
 
@@ -133,8 +135,9 @@ class MovingFileTests(BodyCase):
             with self.path.open("ab") as file:
                 file.write(b"more")
 
-        self.assertEqual(await deferToThread(self.meddled, append), self.octets)
+        got = await deferToThread(self.meddled, append)
         self.assertEqual(await self.outcome(), "sent")
+        self.assertEqual(got, self.octets)
 
     async def test_replaced(self) -> None:
         """A file that another was renamed over is sent to its end."""
@@ -214,6 +217,60 @@ class RefusedTests(WholeTests):
             return real(out, fd, at, count)
 
         self.patch(os, "sendfile", refuse)
+
+
+class ShiftMixin:
+    """The same where every peer counts as quick, so that threads do the sending."""
+
+    def setUp(self) -> None:
+        """Have a thread try at every turn, and count how often."""
+        super().setUp()
+        self.shifts = 0
+        self.patch(sendfile, "_TELLING", 0)  # type: ignore[attr-defined]
+        self.patch(sendfile, "_QUICK", 0)  # type: ignore[attr-defined]
+        self.patch(sendfile, "send_for_a_while", self._counted)  # type: ignore[attr-defined]
+
+    def _counted(
+        self, own: int, fd: int, start: int, stop: int, over: Callable[[], bool]
+    ) -> tuple[int, bool]:
+        self.shifts += 1
+        return send_for_a_while(own, fd, start, stop, over)
+
+
+class ShiftWholeTests(ShiftMixin, WholeTests):
+    """Whole bodies that threads send."""
+
+    async def test_by_threads(self) -> None:
+        """It is threads that send, as many at once as may."""
+        slots = Slots(1)
+        self.patch(sendfile, "_slots", slots)
+        await DeferredList([deferToThread(self.fetch) for _ in range(3)])
+        self.assertGreater(self.shifts, 0)
+        self.assertTrue(slots.free)
+
+    async def test_no_slot(self) -> None:
+        """Where too many threads send already, the reactor does."""
+        self.patch(sendfile, "_slots", Slots(0))
+        self.assertEqual(await deferToThread(self.fetch), self.octets)
+        self.assertEqual(self.shifts, 0)
+
+    async def test_long(self) -> None:
+        """A body takes as many shifts as it needs."""
+        self.patch(shift, "_LENGTH", 0)
+        self.patch(shift, "_MOST_AT_ONCE", MIB)
+        self.assertEqual(await deferToThread(self.fetch), self.octets)
+
+
+class ShiftMovingFileTests(ShiftMixin, MovingFileTests):
+    """Moving files that threads send."""
+
+
+class ShiftPeerTests(ShiftMixin, PeerTests):
+    """Unwilling peers, at first served by threads."""
+
+
+class ShiftRefusedTests(ShiftMixin, RefusedTests):
+    """Threads on a file system where sendfile does not work."""
 
 
 class TlsMixin:

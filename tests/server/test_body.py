@@ -19,6 +19,7 @@ from twisted.web.http import HTTPChannel, Request
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from rangedaemon.server import watch
 from rangedaemon.server.body import SMALL, BodyCut, FileSlice, Part, send_body, split_closing
 from rangedaemon.server.pacing import Pace
 from rangedaemon.storage.threads import inline
@@ -117,6 +118,7 @@ class SendingTests(SynchronousTestCase):
         self.addCleanup(os.close, self.fd)
         self.same = True
         self.asked = 0
+        self.patch(watch, "_PAUSES", ())
 
     def still_same(self) -> bool:
         """Whether the file moved is said by the test."""

@@ -1,0 +1,83 @@
+"""
+A thread's shift at one plain socket: sendfile for as long as the peer keeps up.
+
+A peer that takes all we have costs the reactor a turn for each time that the socket is
+full; here that is one call of the system.  The thread may wait for the disk, so
+nothing has to be brought into memory first.  A shift is short, there are few at once,
+and it ends as soon as its peer makes it wait: the reactor is there for those.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_MOST_SHIFTS: Final = 4
+"""At once: they take half of the threads that a process has for its disk."""
+_LENGTH: Final = 0.1
+"""Seconds after which others are let in; a turn of the reactor costs a thousandth of it."""
+_WAIT: Final = 10
+"""Milliseconds for which a full socket may keep a thread waiting."""
+_MOST_AT_ONCE: Final = 2 * 1024 * 1024
+
+
+class Slots:
+    """The shifts that there may be at once."""
+
+    def __init__(self, most: int = _MOST_SHIFTS) -> None:
+        self._free = most
+
+    @property
+    def free(self) -> bool:
+        """Whether one more may begin."""
+        return self._free > 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """For as long as one lasts."""
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+def send_for_a_while(
+    socket: int, fd: int, start: int, stop: int, over: Callable[[], bool]
+) -> tuple[int, bool]:
+    """
+    Send ``[start, stop)`` of *fd* to *socket* as far as that goes in one shift; blocks.
+
+    :param socket: a non-blocking one, and a descriptor of our own for it.
+    :param over: whether the connection is to end.
+    :returns: how far it went, and whether another shift may follow.  None should where the
+        peer does not keep up, nor where the system refuses: the usual way finds out why.
+    """
+    room = select.poll()
+    room.register(socket, select.POLLOUT)
+    end = time.monotonic() + _LENGTH
+    while start < stop and not over():
+        sent = _sent(socket, fd, start, min(_MOST_AT_ONCE, stop - start))
+        if sent is None:
+            return start, False
+        start += sent
+        full = sent < _MOST_AT_ONCE and start < stop
+        if full and not room.poll(_WAIT):
+            return start, False
+        if time.monotonic() >= end:
+            return start, True
+    return start, start == stop
+
+
+def _sent(socket: int, fd: int, start: int, most: int) -> int | None:
+    """Octets that the socket took; None where sendfile fails, or there are none."""
+    try:
+        return os.sendfile(socket, fd, start, most) or None
+    except BlockingIOError:
+        return 0
+    except OSError:
+        return None
