@@ -181,6 +181,28 @@ class BadRedirect(OriginFault):
     title = "The redirect must not be followed"
 
 
+class ForbiddenAddress(OriginFault):
+    """The host is at an address that jobs of strangers may not ask."""
+
+    code = "forbidden-address"
+    title = "The address must not be asked"
+    status = 403
+
+
+class ProxyRefused(OriginFault):
+    """The proxy does not want to let us through."""
+
+    code = "proxy-refused"
+    title = "The proxy refuses"
+
+
+class Untrusted(OriginFault):
+    """The certificate is not one that we trust, or not the host's."""
+
+    code = "untrusted"
+    title = "The origin cannot prove who it is"
+
+
 class Unreachable(OriginFault):
     """No connection: refused, reset, no route, no such host, TLS failed."""
 
