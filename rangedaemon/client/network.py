@@ -1,10 +1,36 @@
-"""Connections to origins: an agent, with a pool of its own, for each route."""
+"""
+Connections to origins: an agent, with a pool of its own, for each route.
+
+A connection may only be used again by requests that would have made it the same way:
+through the same proxy, on the same terms of TLS, under the same rules for addresses.
+There are as many routes as the configuration has such ways, twice at most.
+"""
 
 from __future__ import annotations
 
-from twisted.web.iweb import IAgent
+from typing import Any, cast
 
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ProxyAgent
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import (
+    IAgent,
+    IAgentEndpointFactory,
+    IBodyProducer,
+    IPolicyForHTTPS,
+    IResponse,
+)
+from zope.interface import implementer
+
+from rangedaemon.client.agent import IDLE_SECONDS, IdentityAgent, WideEndpoint
+from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint
+from rangedaemon.client.trust import PinnedEndpoint, Terms
+from rangedaemon.client.tunnel import ProxyEndpoint, TunnelEndpoint
 from rangedaemon.core.access import Route
+from rangedaemon.core.addresses import AddressPolicy
+from rangedaemon.core.proxies import Proxy
 
 
 class OneAgent:
@@ -16,3 +42,144 @@ class OneAgent:
     def agent_for(self, route: Route) -> IAgent:  # noqa: ARG002 - all are the same
         """The agent."""
         return self._agent
+
+
+class Network:
+    """The agents of all routes."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        policy: AddressPolicy,
+        *,
+        connect_timeout: float,
+        most_idle_per_host: int,
+    ) -> None:
+        """
+        :param policy: which addresses guarded routes lead to.
+        :param connect_timeout: seconds.
+        """
+        self._reactor = reactor
+        self._policy = policy
+        self._timeout = connect_timeout
+        self._most_idle = most_idle_per_host
+        self._agents: dict[Route, IAgent] = {}
+        self._pools: list[HTTPConnectionPool] = []
+
+    def agent_for(self, route: Route) -> IAgent:
+        """The agent whose connections are made by *route*.
+
+        :raises OSError: a file that TLS needs cannot be read any more.
+        """
+        if route not in self._agents:
+            self._agents[route] = self._build(route)
+        return self._agents[route]
+
+    def close(self) -> Deferred[Any]:
+        """Close the connections that nobody uses; fires when they are closed."""
+        return DeferredList([pool.closeCachedConnections() for pool in self._pools])
+
+    def _build(self, route: Route) -> IAgent:
+        ways = Ways(self._reactor, route, self._policy, self._timeout)
+        agent: Any = Agent.usingEndpointFactory(self._reactor, ways, pool=self._pool())
+        if route.proxy is not None:
+            if route.proxy.kind == "http":
+                agent = ByScheme(self._plain_proxy(ways, route.proxy), agent)
+            if route.guarded:
+                agent = GuardedAgent(agent, self._reactor, self._policy)
+        return cast("IAgent", IdentityAgent(agent))
+
+    def _plain_proxy(self, ways: Ways, proxy: Proxy) -> IAgent:
+        agent = ProxyAgent(WideEndpoint(ways.to_proxy(proxy)), self._reactor, self._pool())
+        return ForProxy(cast("IAgent", agent), proxy)
+
+    def _pool(self) -> HTTPConnectionPool:
+        pool = HTTPConnectionPool(self._reactor, persistent=True)
+        pool.maxPersistentPerHost = self._most_idle
+        pool.cachedConnectionTimeout = IDLE_SECONDS
+        self._pools.append(pool)
+        return pool
+
+
+@implementer(IAgentEndpointFactory)
+class Ways:
+    """Where a URI leads by one route; TLS for https, with a checked certificate."""
+
+    def __init__(
+        self, reactor: Any, route: Route, policy: AddressPolicy, connect_timeout: float
+    ) -> None:
+        self._reactor = reactor
+        self._route = route
+        self._policy = policy
+        self._timeout = connect_timeout
+        self._tls: IPolicyForHTTPS = (
+            BrowserLikePolicyForHTTPS() if route.tls is None else Terms(route.tls)
+        )
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """The endpoint of *uri*; names are looked up off the reactor thread."""
+        endpoint = self._reach(uri.host.decode("ascii"), uri.port)
+        if uri.scheme == b"https":
+            endpoint = wrapClientTLS(self._tls.creatorForNetloc(uri.host, uri.port), endpoint)
+            if self._route.tls is not None and self._route.tls.pins:
+                endpoint = PinnedEndpoint(endpoint, self._route.tls.pins)
+        return cast("IStreamClientEndpoint", WideEndpoint(endpoint))
+
+    def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
+        """The endpoint of *proxy*, which the operator named: its address is not judged."""
+        endpoint = HostnameEndpoint(self._reactor, proxy.host, proxy.port, timeout=self._timeout)
+        return cast("IStreamClientEndpoint", ProxyEndpoint(endpoint, proxy))
+
+    def _reach(self, host: str, port: int) -> Any:
+        timeout, proxy = self._timeout, self._route.proxy
+        if proxy is not None:
+            inner = self.to_proxy(proxy)
+            return TunnelEndpoint(inner, proxy, host, port, clock=self._reactor, timeout=timeout)
+        if self._route.guarded:
+            policy = self._policy
+            return GuardedEndpoint(self._reactor, host, port, timeout=timeout, policy=policy)
+        return HostnameEndpoint(self._reactor, host, port, timeout=timeout)
+
+
+@implementer(IAgent)
+class ByScheme:
+    """One agent for http, another for https."""
+
+    def __init__(self, plain: IAgent, secure: IAgent) -> None:
+        self._plain = plain
+        self._secure = secure
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,  # noqa: N803
+    ) -> Deferred[IResponse]:
+        """As `IAgent.request`."""
+        secure = URI.fromBytes(uri).scheme == b"https"
+        agent = self._secure if secure else self._plain
+        return agent.request(method, uri, headers, bodyProducer)
+
+
+@implementer(IAgent)
+class ForProxy:
+    """Tells the proxy who we are; only what goes to it in the open needs this."""
+
+    def __init__(self, inner: IAgent, proxy: Proxy) -> None:
+        self._inner = inner
+        self._proxy = proxy
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,  # noqa: N803
+    ) -> Deferred[IResponse]:
+        """As `IAgent.request`."""
+        headers = headers.copy() if headers is not None else Headers()
+        headers.removeHeader("Proxy-Authorization")
+        if self._proxy.authorization is not None:
+            headers.setRawHeaders("Proxy-Authorization", [self._proxy.authorization])
+        return self._inner.request(method, uri, headers, bodyProducer)

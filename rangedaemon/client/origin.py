@@ -13,6 +13,7 @@ from http.cookiejar import CookieJar
 from typing import Any
 from typing import Protocol as TypingProtocol
 
+from service_identity.exceptions import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import (
@@ -52,6 +53,7 @@ from rangedaemon.errors import (
     TimedOut,
     TooManyRedirects,
     Unreachable,
+    Untrusted,
 )
 
 WANTED_DIGESTS = "sha-256=10, sha-512=3"
@@ -237,6 +239,7 @@ def fault_of(error: BaseException, url: str) -> OriginFault:
     :raises BaseException: *error* itself, where it is nothing of the network's.
     """
     if isinstance(error, OriginFault):
+        error.url = error.url or url
         return error
     if isinstance(error, _HeadTimedOut | ConnectTimedOut):
         return TimedOut(str(error) or "connecting took too long", url=url)
@@ -258,6 +261,10 @@ def _fault_of_reasons(error: Any, url: str) -> OriginFault:
     texts = [str(r) or type(r).__name__ for r in reasons if r is not None]
     if any(isinstance(r, CancelledError) for r in reasons):
         return TimedOut("given up", url=url)
+    if any(
+        isinstance(r, VerificationError) or "certificate verify failed" in str(r) for r in reasons
+    ):
+        return Untrusted("the host's certificate is not trusted", url=url)
     if any(type(r).__name__ in ("ParseError", "BadResponseVersion") for r in reasons):
         return BadResponse("the answer is not HTTP", url=url)
     return Unreachable("; ".join(texts) or "the connection broke", url=url)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from rangedaemon.config.reaching import Reaching
 from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.values import (
     AbsolutePath,
@@ -34,7 +35,7 @@ class Retry(Section):
         return self
 
 
-class Downloads(Section):
+class Downloads(Reaching):
     """How files are fetched."""
 
     directory: AbsolutePath = Path("var/downloads")

@@ -69,7 +69,7 @@ class TlsTerms:
     client_cert: str | None = None
     client_key: str | None = None
     pins: frozenset[str] = frozenset()
-    """SHA-256 of the public keys (SPKI) one of which it must show, base64 (RFC 7469, 2.4)."""
+    """SHA-256 of the public keys (SPKI; RFC 7469, 2.4) one of which it must show, in hex."""
 
 
 @dataclass(frozen=True, slots=True)

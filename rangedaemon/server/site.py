@@ -146,7 +146,7 @@ class RangeSite(Site):
     def stopFactory(self) -> None:
         """Nothing to stop."""
 
-    def buildProtocol(  # type: ignore[override]  # noqa: N802 - twisted's interface
+    def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> Protocol:
         """A connection, or where there is no room the refusal of one."""

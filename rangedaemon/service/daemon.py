@@ -23,9 +23,9 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
-from twisted.web.client import HTTPConnectionPool
 from twisted.web.server import Site
 
+from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
 from rangedaemon.control.site import Host, Settings, build_control_site
@@ -77,7 +77,7 @@ class Daemon(MultiService):
         self._opened: Opened | None = None
         self._journal: Journal
         self._runner: Runner
-        self._connections: HTTPConnectionPool
+        self._network: Network
         if config.server is not None:
             self._serving = Serving(config.server, reactor, self._in_disk_thread)
             self._serving.setServiceParent(self)  # type: ignore[no-untyped-call]
@@ -148,7 +148,7 @@ class Daemon(MultiService):
         keyring = keyring_of(config, os.urandom)
         self._journal_thread.start()
         self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
-        self._runner, self._connections = build_runner(
+        self._runner, self._network = build_runner(
             config.downloads,
             self._reactor,
             store=self._journal,
@@ -260,7 +260,7 @@ class Daemon(MultiService):
     async def _stop(self) -> None:
         steps: tuple[Callable[[], Any], ...] = (
             super().stopService,
-            self._connections.closeCachedConnections,
+            self._network.close,
             lambda: Deferred.fromCoroutine(self._journal.close()),
             self._disk.stop,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import time
@@ -9,18 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.web.client import HTTPConnectionPool
-
-from rangedaemon.client.agent import build_agent
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.hosts import Hosts
-from rangedaemon.client.network import OneAgent
+from rangedaemon.client.network import Network
 from rangedaemon.client.origin import Origin
+from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Downloads, Job, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
+from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy
@@ -28,6 +28,7 @@ from rangedaemon.core.throttle import Bucket
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.setup import SiteSetup
 from rangedaemon.server.site import Limits
+from rangedaemon.service.credentials import access_of, jars_of
 from rangedaemon.storage.ports import JobStore
 from rangedaemon.storage.threads import InThread
 
@@ -102,24 +103,43 @@ def _spec(job: Job, downloads: Downloads) -> JobSpec:
         base=str(downloads.directory),
         segments=downloads.segments,
         source="config",
-        guarded=False,
+        guarded=downloads.guard == "all",
+    )
+
+
+def network_of(downloads: Downloads, reactor: Any) -> Network:
+    """The ways to origins."""
+    return Network(
+        reactor,
+        AddressPolicy.of(downloads.deny_addresses, downloads.allow_addresses),
+        connect_timeout=downloads.connect_timeout,
+        most_idle_per_host=downloads.connections_per_host,
+    )
+
+
+def _origin(downloads: Downloads, reactor: Any, network: Network, counters: Counters) -> Origin:
+    return Origin(
+        network,
+        reactor,
+        head_timeout=downloads.connect_timeout + downloads.stall_timeout,
+        access=access_of(downloads, os.environ),
+        redirects=RedirectRules(downloads.max_redirects, downloads.allow_downgrade),
+        counters=counters,
     )
 
 
 def build_runner(
     downloads: Downloads, reactor: Any, *, store: JobStore, in_thread: InThread, state_dir: Path
-) -> tuple[Runner, HTTPConnectionPool]:
-    """The runner, and the pool of its connections."""
-    agent, pool = build_agent(
-        reactor,
-        connect_timeout=downloads.connect_timeout,
-        most_idle_per_host=downloads.connections_per_host,
-    )
-    head_timeout = downloads.connect_timeout + downloads.stall_timeout
+) -> tuple[Runner, Network]:
+    """The runner, and the network that its connections are of.
+
+    :raises StartFailed: a file that the section names cannot be read any more.
+    """
     retry = downloads.retry
     counters = Counters()
+    network = network_of(downloads, reactor)
     around = Surroundings(
-        origin=Origin(OneAgent(agent), reactor, head_timeout=head_timeout, counters=counters),
+        origin=_origin(downloads, reactor, network, counters),
         counters=counters,
         clock=reactor,
         hosts=Hosts(reactor, downloads.connections_per_host),
@@ -127,6 +147,7 @@ def build_runner(
         random=random.Random(),  # noqa: S311 - jitter, no secret
         wall=time.time,
         stall_timeout=downloads.stall_timeout,
+        new_jar=jars_of(downloads),
     )
     habits = Habits(
         around=around,
@@ -138,4 +159,4 @@ def build_runner(
         state_dir=state_dir,
     )
     runner = Runner(habits, max_active=downloads.max_active, new_id=lambda: secrets.token_hex(8))
-    return runner, pool
+    return runner, network

@@ -61,7 +61,7 @@ class Sessions:
         """Whether one more session would be too many."""
         return len(self._open) >= MAX_SESSIONS
 
-    def buildProtocol(self, request: Request) -> SocketSession:  # noqa: N802
+    def buildProtocol(self, request: Request) -> SocketSession:
         """A session for *request*."""
         session = self.session_of(request)
         return SocketSession(request, session, self._dispatcher, self._open)

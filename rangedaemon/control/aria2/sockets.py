@@ -22,7 +22,7 @@ class BoundedWebSocketResource(WebSocketResource):
         super().__init__(self)
         self._sessions = sessions
 
-    def buildProtocol(self, request: Request) -> SocketSession:  # noqa: N802
+    def buildProtocol(self, request: Request) -> SocketSession:
         """A session, kept at hand for the counting."""
         self._latest = self._sessions.buildProtocol(request)
         return self._latest
