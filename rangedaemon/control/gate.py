@@ -19,7 +19,6 @@ from rangedaemon.control.access import Asked, Rules, judge
 from rangedaemon.control.answers import Answer
 from rangedaemon.control.intake import MAX_BODY, ControlRequest
 from rangedaemon.control.metrics import Meters
-from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.problems import (
     BodyTooLarge,
     MalformedRequest,
@@ -28,6 +27,7 @@ from rangedaemon.control.problems import (
 )
 from rangedaemon.control.routing import set_fields, write_head
 from rangedaemon.control.slowdown import Slowdown, peer_at
+from rangedaemon.core.patience import TooManyFailures
 from rangedaemon.errors import Fault
 
 SECURITY_FIELDS = {

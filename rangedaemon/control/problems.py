@@ -13,8 +13,8 @@ from http import HTTPStatus
 from pydantic import BaseModel
 
 from rangedaemon.control.answers import PROBLEM, Answer, json_octets
-from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.redaction import shown
+from rangedaemon.core.patience import TooManyFailures
 from rangedaemon.errors import ClientFault, Complaint, Fault, InvalidInput
 
 

@@ -1,4 +1,4 @@
-"""Holding back the refusals of wrong tokens, by the rules of `patience`."""
+"""Holding back the refusals of wrong tokens, by the rules of `core.patience`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.iweb import IRequest
 
-from rangedaemon.control.patience import Patience, peer_of
+from rangedaemon.core.patience import Patience, peer_of
 
 
 class Slowdown:

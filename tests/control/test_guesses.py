@@ -6,8 +6,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.control.patience import FREE, HELD_PER_PEER, LONGEST
 from rangedaemon.control.tokens import Keyring, Principal, Scope
+from rangedaemon.core.patience import FREE, HELD_PER_PEER, LONGEST
 from tests.control.aria2.test_sessions import Socket
 from tests.control.wire import TOKEN, Connection, Wire, request
 

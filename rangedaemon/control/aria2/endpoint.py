@@ -34,7 +34,6 @@ from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.aria2.questions import Questions
 from rangedaemon.control.aria2.sessions import Sessions
 from rangedaemon.control.intake import cut_off
-from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.problems import (
     MalformedRequest,
@@ -46,6 +45,7 @@ from rangedaemon.control.problems import (
 from rangedaemon.control.routing import set_fields, shielded, write_head
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring
+from rangedaemon.core.patience import TooManyFailures
 from rangedaemon.errors import Fault
 
 if TYPE_CHECKING:

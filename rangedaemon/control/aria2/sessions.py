@@ -23,9 +23,9 @@ from rangedaemon.control.access import bearer
 from rangedaemon.control.aria2.dispatch import Dispatcher, Session
 from rangedaemon.control.aria2.envelope import notification, read
 from rangedaemon.control.intake import MAX_BODY, cut_off
-from rangedaemon.control.patience import TooManyFailures
 from rangedaemon.control.slowdown import peer_at
 from rangedaemon.control.tokens import Keyring
+from rangedaemon.core.patience import TooManyFailures
 
 if TYPE_CHECKING:
     from twisted.web.websocket import WebSocketTransport

@@ -1,4 +1,4 @@
-"""Tests for `rangedaemon.control.patience`: how wrong tokens are slowed down."""
+"""Tests for `rangedaemon.core.patience`: how wrong tokens are slowed down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.control.patience import (
+from rangedaemon.core.patience import (
     FORGIVEN_AFTER,
     FREE,
     HELD_IN_ALL,
