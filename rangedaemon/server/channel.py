@@ -186,6 +186,8 @@ class RangeChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         """The body is whole."""
+        if self._end_call is not None:
+            return
         self._time_again()
         super().allContentReceived()  # type: ignore[no-untyped-call]
 

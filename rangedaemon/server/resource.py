@@ -9,7 +9,7 @@ the log tells the operator the difference.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -64,25 +64,19 @@ class MountsResource(Resource):
     """
     Serves *mounts*; where their prefixes nest, the longest one that fits counts.
 
-    :param receivers: who takes uploads, by the prefix of the mount.
     :raises ValueError: two mounts have the same prefix, or one is not a path.
     """
 
     isLeaf = True
 
-    def __init__(
-        self,
-        mounts: Sequence[Mount],
-        surroundings: Surroundings,
-        receivers: Mapping[str, Receiver] = {},
-    ) -> None:
+    def __init__(self, mounts: Sequence[Mount], surroundings: Surroundings) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._surroundings = surroundings
         self.hot = HotFiles(surroundings.clock, surroundings.now)
         """What is answered without this resource, for it was asked for a moment ago."""
         self._files = Files(surroundings, self.hot)
         self.now = surroundings.now
-        mounted = [_mounted(mount, receivers.get(mount.prefix)) for mount in mounts]
+        mounted = [_mounted(mount) for mount in mounts]
         if len({each.prefix for each in mounted}) < len(mounted):
             raise ValueError("two mounts have the same path")
         self._mounted = sorted(mounted, key=lambda each: -len(each.prefix))
@@ -93,6 +87,12 @@ class MountsResource(Resource):
         answered = Deferred.fromCoroutine(self._answer(request, visit))
         answered.addErrback(visit.fail)
         return NOT_DONE_YET
+
+    def receive_by(self, receivers: Mapping[str, Receiver]) -> None:
+        """From now on these take uploads, each those of the mount with its prefix."""
+        self._mounted = [
+            replace(each, receiver=receivers.get(each.mount.prefix)) for each in self._mounted
+        ]
 
     def takes_body(self, request: Request) -> bool:
         """Whether *request* is one of an upload, and its body is to be taken as it comes."""
@@ -128,14 +128,14 @@ class MountsResource(Resource):
         return None
 
 
-def _mounted(mount: Mount, receiver: Receiver | None) -> _Mounted:
+def _mounted(mount: Mount) -> _Mounted:
     target = parse_target(mount.prefix.encode())
     if target is None:
         raise ValueError(f"not a path: {mount.prefix}")
     tree = ServedTree(
         mount.root, hidden_files=mount.hidden_files, follow_symlinks=mount.follow_symlinks
     )
-    return _Mounted(mount, target.segments, tree, receiver)
+    return _Mounted(mount, target.segments, tree)
 
 
 def _one_host(request: Request) -> bool:
@@ -183,7 +183,7 @@ class _Visit:
         elif place.receiver is not None and place.receiver.concerns(
             self._request.method, target.segments
         ):
-            await place.receiver.answer(self._request, place.prefix, target.segments)
+            await place.receiver.answer(self._request, place.prefix, target)
         elif self._request.method not in {b"GET", b"HEAD"}:
             self.refuse(405, "Files can be read here, and nothing else.", ("Allow", METHODS))
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -30,7 +30,6 @@ from rangedaemon.server.channel import Crowd, RangeChannel, Refusal, affordable_
 from rangedaemon.server.hot import QuickAnswer
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
-from rangedaemon.server.uploads.receiver import Receiver
 from rangedaemon.storage.threads import InThread
 
 
@@ -78,7 +77,7 @@ class RangeRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """A part of the body, which is dropped where nobody wants it."""
-        if self.body is not None:
+        if self.body is not None and not self.finished:
             self.channel.site.received += len(data)
             self.body.arrived(data)
 
@@ -241,7 +240,6 @@ def build_site(
     now: Callable[[], float] = time.time,
     limits: Limits = Limits(),
     access_log: AccessLog | None = None,
-    receivers: Mapping[str, Receiver] = {},
 ) -> RangeSite:
     """
     The site that serves *mounts*.
@@ -250,9 +248,7 @@ def build_site(
     :param in_thread: where files are opened and read.
     :param now: seconds since the epoch.
     :param limits: what peers may take.
-    :param receivers: who takes uploads, by the prefix of the mount.
     :raises ValueError: two mounts have the same path.
     """
     surroundings = Surroundings(clock, in_thread, now, patience=limits.stall_timeout)
-    resource = MountsResource(mounts, surroundings, receivers)
-    return RangeSite(resource, clock, limits, access_log)
+    return RangeSite(MountsResource(mounts, surroundings), clock, limits, access_log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,8 +16,13 @@ from rangedaemon.core.uploads import Scope, Upload, UploadProtocol
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.server.answering import peer_gone, send_plan
 from rangedaemon.server.arrival import Body, BodyCut
-from rangedaemon.server.uploads.reception import UPLOADS, Adapter, Reception, say
+from rangedaemon.server.mounts import Target
+from rangedaemon.server.uploads.access import Gate
+from rangedaemon.server.uploads.ietf import Ietf
+from rangedaemon.server.uploads.put import Put
+from rangedaemon.server.uploads.reception import UPLOADS, Adapter, Reception
 from rangedaemon.server.uploads.rules import Rules
+from rangedaemon.server.uploads.segmented import Segmented
 from rangedaemon.server.uploads.tus import Tus
 from rangedaemon.storage.uploads.ports import UploadStore
 
@@ -25,7 +31,12 @@ _BRINGING = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 _log = Logger()
 
-_ADAPTERS: dict[UploadProtocol, Adapter] = {adapter.protocol: adapter for adapter in (Tus(),)}
+_WORDS = Adapter()
+"""Refuses what speaks no protocol."""
+
+_ADAPTERS: dict[UploadProtocol, Adapter] = {
+    adapter.protocol: adapter for adapter in (Tus(), Ietf(), Segmented(), Put())
+}
 
 
 class Receiver:
@@ -41,12 +52,14 @@ class Receiver:
         protocols: Iterable[UploadProtocol],
         store: UploadStore,
         rules: Rules,
+        gate: Gate,
         on_received: Callable[[Upload], None] = lambda _upload: None,
     ) -> None:
         self._prefix = prefix
         self._protocols = frozenset(protocols)
         self._store = store
         self._rules = rules
+        self._gate = gate
         self._on_received = on_received
 
     def concerns(self, method: bytes, segments: Sequence[str]) -> bool:
@@ -65,13 +78,11 @@ class Receiver:
     def _limits(self) -> draft.Limits:
         return draft.Limits(self._rules.max_size, int(self._rules.expire))
 
-    async def answer(
-        self, request: Request, prefix: tuple[str, ...], segments: tuple[str, ...]
-    ) -> None:
-        """Answer a request for *segments* below the mount."""
+    async def answer(self, request: Request, prefix: tuple[str, ...], target: Target) -> None:
+        """Answer a request for *target* below the mount."""
         body: Body = request.body  # type: ignore[attr-defined]
         try:
-            plan = await self._planned(request, body, prefix, segments)
+            plan = await self._planned(request, body, prefix, target)
             if body.trifling:
                 await body.dropped()
         except BodyCut:
@@ -83,24 +94,25 @@ class Receiver:
         request: Request,
         body: Body,
         prefix: tuple[str, ...],
-        segments: tuple[str, ...],
+        target: Target,
     ) -> ResponsePlan:
         ask = ask_of(request, body)
+        adapter: Adapter = _WORDS
         try:
-            adapter = self._adapter(ask, segments)
-        except Refusal as refusal:
-            return say(refusal.http_status, refusal.fields, f"{refusal.detail}\n")
-        try:
+            adapter = self._adapter(ask, target.segments)
+            host = getattr(request.getClientAddress(), "host", None)
+            owner = await self._gate.admit(ask.get("authorization"), host)
             reception = Reception(
                 ask=ask,
-                scope=Scope(self._prefix, adapter.protocol, None),
+                scope=Scope(self._prefix, adapter.protocol, owner),
                 prefix=prefix,
-                segments=segments,
+                target=target,
                 body=body,
                 store=self._store,
                 rules=self._rules,
                 tell=_teller(request),
                 published=self._on_received,
+                single=lambda: secrets.token_urlsafe(24),
             )
             return await adapter.answer(reception)
         except BodyCut:

@@ -15,7 +15,7 @@ from rangedaemon.core.responses import Field, ResponsePlan
 from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, Wish
 from rangedaemon.errors import Fault
 from rangedaemon.server.arrival import Body, BodyCut
-from rangedaemon.server.mounts import encode_segments
+from rangedaemon.server.mounts import Target, encode_segments
 from rangedaemon.server.uploads.rules import Rules
 from rangedaemon.storage.uploads.ports import Ears, UploadStore
 
@@ -31,8 +31,8 @@ class Reception:
     scope: Scope
     prefix: tuple[str, ...]
     """Segments of the mount's address."""
-    segments: tuple[str, ...]
-    """Those of the request below it."""
+    target: Target
+    """What is addressed below it."""
     body: Body
     store: UploadStore
     rules: Rules
@@ -40,6 +40,13 @@ class Reception:
     """Sends an interim answer."""
     published: Callable[[Upload], None]
     """Told of each file that is there now."""
+    single: Callable[[], str]
+    """A new id for an upload of one request."""
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments of what is addressed."""
+        return self.target.segments
 
     @property
     def upload_id(self) -> str | None:
@@ -75,9 +82,22 @@ class Reception:
 
         :raises Refusal: such a file is not taken here.
         """
-        name = name or FALLBACK_NAME
+        return self._wish(self.segments, name or FALLBACK_NAME, media_type)
+
+    def wish_for_target(self) -> Wish:
+        """
+        A new upload of the very file that is addressed.
+
+        :raises Refusal: that is a directory, or such a file is not taken here.
+        """
+        if self.target.slash or not self.segments:
+            raise Refusal(400, "The address has to end with the name of a file.")
+        *directory, name = self.segments
+        return self._wish(directory, name, self.ask.media_type)
+
+    def _wish(self, directory: Sequence[str], name: str, media_type: str | None) -> Wish:
         self.rules.check(name, media_type)
-        return Wish(name, directory=(*self.rules.directory, *self.segments), media_type=media_type)
+        return Wish(name, directory=(*self.rules.directory, *directory), media_type=media_type)
 
     async def find(self, *, preempt: bool = False) -> Upload:
         """The upload that is addressed."""
