@@ -283,12 +283,6 @@ jobs:
             ],
         )
 
-    def test_uploads(self) -> None:
-        """The uploads key is there, but takes nothing yet, and says so."""
-        self.assertEqual(problems_of("server: {mounts: [{path: /, root: r, uploads: null}]}"), [])
-        (found,) = problems_of("server: {mounts: [{path: /, root: r, uploads: {}}]}")
-        self.assertIn("server.mounts.0.uploads: uploads are not available", found)
-
     def test_wrong_kinds(self) -> None:
         """A list where a section belongs, and the other way round."""
         self.assertEqual(

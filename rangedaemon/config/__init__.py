@@ -13,6 +13,7 @@ from rangedaemon.config.models import (
     Server,
 )
 from rangedaemon.config.problems import ConfigError, Problem
+from rangedaemon.config.uploads import Uploads
 
 __all__ = [
     "AccessLog",
@@ -27,6 +28,7 @@ __all__ = [
     "Retry",
     "Sample",
     "Server",
+    "Uploads",
     "load",
     "parse",
 ]

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.endpoints import Endpoints, OwnEndpoints
 from rangedaemon.config.section import Section, defaults, empty_is_default
+from rangedaemon.config.uploads import Uploads
 from rangedaemon.config.values import (
     AbsolutePath,
     Below,
@@ -41,11 +42,6 @@ from rangedaemon.control.wishes import check_pair
 from rangedaemon.core.jobs import OnChange, OnConflict
 
 _Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
-
-
-def _no_uploads(value: object) -> None:
-    if value is not None:
-        raise ValueError("uploads are not available in this version; leave the key out or null")
 
 
 class Mount(Section):
@@ -75,8 +71,8 @@ class Mount(Section):
     """Whether NAME.zst, NAME.br and NAME.gz are sent for NAME to who likes them."""
     metalink: bool = True
     """Whether NAME.meta4 describes NAME by its hashes, and NAME's answers say so."""
-    uploads: Annotated[None, BeforeValidator(_no_uploads)] = None
-    """Must be null in this version."""
+    uploads: Uploads | None = None
+    """What may be uploaded, and by whom; null: nothing by nobody."""
 
 
 class Sample(Section):
@@ -129,6 +125,12 @@ class Server(Section):
     """What readers may take."""
     sample: Sample | None = None
     """A file to try the daemon with."""
+
+    @model_validator(mode="after")
+    def _one_receiver(self) -> Server:
+        if self.workers and any(mount.uploads for mount in self.mounts):
+            raise ValueError("a mount with uploads needs workers: 0, for one process takes them")
+        return self
 
 
 class Token(Section):

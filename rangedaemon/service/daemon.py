@@ -148,6 +148,8 @@ class Daemon(MultiService):
         keyring = keyring_of(config, os.urandom)
         self._journal_thread.start()
         self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
+        if self._serving is not None:
+            self._serving.open(config.state_dir, self._journal)
         self._runner, self._network = build_runner(
             config.downloads,
             self._reactor,

@@ -11,6 +11,7 @@ import random
 import resource
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -23,8 +24,10 @@ from rangedaemon.config import Server
 from rangedaemon.core.rates import RateMeter
 from rangedaemon.server.site import RangeSite
 from rangedaemon.service.ports import PromptEndpoint, listening
+from rangedaemon.service.receiving import Receiving
 from rangedaemon.service.wiring import setup_of
 from rangedaemon.service.workers import Workers
+from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import InThread
 
 _MOST_FILES = 1 << 20
@@ -40,6 +43,9 @@ class Serving(MultiService):
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = reactor
         self._patience = server.limits.drain_timeout
+        self._server = server
+        self._in_thread = in_thread
+        self._receiving: Receiving | None = None
         self._site: RangeSite | None = None
         self._workers: Workers | None = None
         self._ports = MultiService()
@@ -60,6 +66,18 @@ class Serving(MultiService):
         for endpoint in self.endpoints:
             listening(endpoint, factory).setServiceParent(self._ports)
 
+    def open(self, state_dir: Path, journal: Transactions) -> None:
+        """
+        Take uploads from now on, where there are mounts that do.
+
+        :raises StorageFault: a file of credentials cannot be used.
+        """
+        if self._site is not None and any(mount.uploads for mount in self._server.mounts):
+            self._receiving = Receiving(
+                self._server, self._reactor, self._in_thread, state_dir=state_dir, journal=journal
+            )
+            self._site.resource.receive_by(self._receiving.receivers)
+
     def _descriptors(self) -> list[int]:
         ports: list[Any] = [endpoint.port for endpoint in self.endpoints]
         return [port.fileno() for port in ports]
@@ -71,6 +89,8 @@ class Serving(MultiService):
         :raises NoWorker: they cannot.
         """
         self._ticks.start(1.0, now=False)
+        if self._receiving is not None:
+            self._receiving.begin()
         if self._workers is not None:
             self._workers.setServiceParent(self)  # type: ignore[no-untyped-call]
             await self._workers.begin()
@@ -80,6 +100,11 @@ class Serving(MultiService):
         """Octets of bodies that went out so far."""
         part = self._workers or self._site
         return part.sent if part is not None else 0
+
+    @property
+    def received(self) -> int:
+        """Octets of uploads that came so far."""
+        return self._site.received if self._site is not None else 0
 
     def rate(self) -> float:
         """Octets per second over the last seconds."""
@@ -99,6 +124,8 @@ class Serving(MultiService):
 
     async def _end(self, site: RangeSite) -> None:
         await site.drain(self._patience)
+        if self._receiving is not None:
+            await self._receiving.close()
         await site.logged()
 
     def collect(self) -> Iterator[Metric]:
@@ -106,6 +133,13 @@ class Serving(MultiService):
         yield CounterMetricFamily(
             "rangedaemon_sent_bytes", "Bytes of files sent to readers.", value=self.sent
         )
+        yield CounterMetricFamily(
+            "rangedaemon_upload_received_bytes",
+            "Bytes that uploads brought.",
+            value=self.received,
+        )
+        if self._receiving is not None:
+            yield from self._receiving.collect()
         crowd = self._workers.connections if self._workers else None
         if self._site is not None:
             crowd = self._site.crowd.total
