@@ -16,7 +16,7 @@ from rangedaemon.client.hosts import Slot
 from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.overlap import Read, overlap_agrees, refuse_other, tied_answer
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Partial, Unsatisfiable, Whole
+from rangedaemon.core.acceptance import Answer, Partial, Unsatisfiable, Whole
 from rangedaemon.core.conditions import ladder
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
@@ -41,6 +41,11 @@ class Known:
     """Whether a digest will prove the whole file."""
     read: Read
     """Reads octets of the part file: ``read(offset, length)``."""
+
+    def lacks_nothing(self, length: int | None) -> bool:
+        """Whether a file that turns out to have *length* octets is all there."""
+        whole = IntervalSet([ByteRange(0, length or 0)])
+        return self.remembered.length is None and bool(whole) and self.covered == whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +158,25 @@ async def _resume(around: Surroundings, slot: Slot, request: Request, known: Kno
             traits.rung = number
             return await _join(around, slot, request, known, reply, accepted)
         reply.drop()
-        refuse_other(around, reply.answer, accepted, known.remembered)
+        if isinstance(accepted, Unsatisfiable) and known.lacks_nothing(accepted.length):
+            return await _at_the_end(around, slot, request, known, reply.answer, accepted)
+        refuse_other(around, reply.answer, accepted, known.remembered, asked.range)
     return await _open_whole(around, slot, request, known, ranges=False)
+
+
+async def _at_the_end(
+    around: Surroundings,
+    slot: Slot,
+    request: Request,
+    known: Known,
+    answer: Answer,
+    accepted: Unsatisfiable,
+) -> Opening:
+    """Nobody had told the length, and all of it is there: a 416 says no more than that."""
+    if not known.vouched:
+        return await _join_by_octets(around, slot, request, known, "416 is no proof")
+    identity = replace(known.remembered, length=accepted.length, url=answer.url)
+    return Opening(identity, None, None, True, True, answer.disposition)
 
 
 def _hole(known: Known) -> ByteRange:
@@ -216,7 +238,11 @@ async def _join_by_octets(
 def _joined(known: Known, seen: Remembered, reply: Reply, piece: ByteRange) -> Opening:
     identity = _completed(seen, known.remembered)
     joinable = is_strong(identity) or known.vouched
-    return Opening(identity, reply, piece, joinable, True, reply.answer.disposition)
+    disposition = reply.answer.disposition
+    if not piece:  # it was all there
+        reply.drop()
+        return Opening(identity, None, None, joinable, True, disposition)
+    return Opening(identity, reply, piece, joinable, True, disposition)
 
 
 def _completed(seen: Remembered, remembered: Remembered) -> Remembered:

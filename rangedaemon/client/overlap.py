@@ -167,7 +167,11 @@ async def _fetch(
 
 
 def refuse_other(
-    around: Surroundings, answer: Answer, accepted: Acceptance, remembered: Remembered
+    around: Surroundings,
+    answer: Answer,
+    accepted: Acceptance,
+    remembered: Remembered,
+    asked: ByteRange | None,
 ) -> None:
     """:raises Changed: no range came, and the answer tells that there is another file now."""
     seen = around.remembered_of(answer, accepted.length)
@@ -175,6 +179,8 @@ def refuse_other(
     if judgement.verdict is Verdict.CHANGED:
         raise Changed(judgement.reason, url=answer.url)
     if isinstance(accepted, Unsatisfiable) and accepted.length is not None:
+        if remembered.length is None and asked is not None and accepted.length <= asked.start:
+            raise Changed(f"it has only {accepted.length} octets now", url=answer.url)
         raise BadResponse("416 to a range that exists", url=answer.url)
 
 
@@ -189,7 +195,7 @@ async def tied_answer(
     """An answer that begins, or ends, with octets that are on the disk.
 
     :returns: the answer with the octets that are missing as its body; which ones it
-        brings; what it says of its representation.
+        brings (none, where it ends before them); what it says of its representation.
     :raises Changed: it has other octets, or tells that it is another file.
     :raises NoRanges: the range did not come.
     """
@@ -227,9 +233,9 @@ def _tied_piece(
     remembered: Remembered,
     bond: Tie,
 ) -> ByteRange:
-    """The missing octets that an answer to *bond* brings."""
+    """The missing octets that an answer to *bond* brings; none where nothing is missing."""
     if not isinstance(accepted, Partial):
-        refuse_other(around, answer, accepted, remembered)
+        refuse_other(around, answer, accepted, remembered, bond.asked)
         raise NoRanges(f"{answer.status} in answer to a range", url=answer.url)
     length = accepted.length if accepted.length is not None else remembered.length
     if length is None:
@@ -238,6 +244,8 @@ def _tied_piece(
     if judgement.verdict is Verdict.CHANGED:
         raise Changed(judgement.reason, url=answer.url)
     piece = accepted.range.clamp(bond.missing)
+    if accepted.range.stop == length == bond.missing.start:
+        return piece
     if not piece or (bond.common.start >= piece.stop and accepted.range != bond.asked):
         raise BadResponse("too few octets to compare with those that are there", url=answer.url)
     return piece

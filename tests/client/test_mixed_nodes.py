@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,6 +122,44 @@ class JoinedBodyTests(SynchronousTestCase):
         record = world.run(world.again(record))
         self.assertEqual((record.state, record.changes), (JobState.WAITING, 0))
         self.assertEqual(record.covered.to_pairs(), [(0, HALF)])
+
+
+class UnknownLengthTests(SynchronousTestCase):
+    """A stream without a length was killed after its last octet, before its end."""
+
+    def cut(self, served: File, **wishes: object) -> tuple[World, JobRecord]:
+        world = World(self)
+
+        def script(exchange: Exchange) -> None:
+            exchange.answer(200, served.fields(), None).send(served.content).break_off()
+
+        world.origin.script = script
+        record = world.run(**wishes)
+        self.assertEqual(record.covered.to_pairs(), [(0, len(served.content))])
+        self.assertIsNone(record.size)
+        world.origin.exchanges.clear()
+        return world, record
+
+    def test_all_is_there(self) -> None:
+        """The origin tells the length now: the octets prove it, none is fetched for nothing."""
+        digest = "sha-256=" + hashlib.sha256(OURS).hexdigest()
+        for fields in (*NO_VALIDATORS, {"etag": '"1"'}):
+            for checksum in (None, digest):
+                with self.subTest(fields=fields, checksum=checksum):
+                    served = replace(File(OURS), **fields)  # type: ignore[arg-type]
+                    world, record = self.cut(served, checksum=checksum)
+                    world.origin.script = served
+                    record = world.run(world.again(record))
+                    self.assertEqual((record.state, record.refetched), (JobState.COMPLETE, 0))
+                    self.assertEqual(world.octets(), OURS)
+
+    def test_shorter_now(self) -> None:
+        """A file that ends before what is there is another one."""
+        world, record = self.cut(File(OURS))
+        world.origin.script = File(THEIRS[:MIB], etag='"2"')
+        record = world.run(world.again(record))
+        self.assertEqual((record.state, record.changes), (JobState.COMPLETE, 1))
+        self.assertEqual(world.octets(), THEIRS[:MIB])
 
 
 class LostBeginningTests(SynchronousTestCase):

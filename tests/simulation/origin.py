@@ -112,7 +112,30 @@ class Nodes:
     manners: list[Manner] = field(default_factory=list)
     """How the next requests are answered; well, when there are none left."""
     bodies: list[Body] = field(default_factory=list)
+    mirrors: dict[str, Nodes] = field(default_factory=dict)
+    """Other origins, by the address at which they have the file."""
     _numbers: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
+
+    def mirrored(self, url: str, validators: Validators, *, alike: bool) -> None:
+        """Another place where the file is, or one that is as long but of other octets."""
+        mirror = Nodes(validators, bodies=self.bodies)
+        if not alike:
+            mirror.versions.append(File(b""))  # the first shift would be ours
+            mirror.rewrite(len(self.versions[-1].content))
+            del mirror.versions[0]
+        self.mirrors[url] = mirror
+        if alike:
+            self.update_mirrors()
+
+    def update_mirrors(self) -> None:
+        """The mirrors have the newest version too."""
+        for mirror in self.mirrors.values():
+            mirror.publish(self.versions[-1].content)
+
+    def all_versions(self) -> list[bytes]:
+        """What was at any of the addresses at any time."""
+        places = [self, *self.mirrors.values()]
+        return [version.content for place in places for version in place.versions]
 
     def publish(self, content: bytes) -> None:
         """There is another version now."""
@@ -167,11 +190,14 @@ class Nodes:
             body.exchange.break_off()
 
     def _open_bodies(self) -> list[Body]:
-        self.bodies = [body for body in self.bodies if body.open]
-        return self.bodies
+        self.bodies[:] = [body for body in self.bodies if body.open]
+        return [*self.bodies]
 
     def __call__(self, exchange: Exchange) -> None:
         """A request comes: send the head of its answer."""
+        if exchange.url in self.mirrors:
+            self.mirrors[exchange.url](exchange)
+            return
         manner = self.manners.pop(0) if self.manners else Manner.WELL
         if manner in STATUSES:
             status, fields = STATUSES[manner]

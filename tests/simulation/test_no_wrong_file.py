@@ -1,7 +1,8 @@
 """
 No way to a wrong file: the whole engine against faults, crashes and changes at random.
 
-One job, from its addition to its end, over as many lives of the daemon as it takes.
+One job, from its addition to its end, over as many lives of the daemon as it takes; it
+may have a mirror, which may have another file, and hashes of the pieces of its file.
 The machine draws what the origin does, what the disk does, in which order threads and
 journal get on, and when the process is killed or the power is cut: at any system call
 that changes the disk and at any step of the journal.  Whatever it draws, a file
@@ -41,6 +42,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rangedaemon.client import opening, sources
 from rangedaemon.core import overlap, plan
 from rangedaemon.core.jobs import JobRecord, JobSpec, JobState, OnChange, OnConflict
+from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import StateForbids
 from rangedaemon.storage import extentlog, extents
 from tests.client.world import URL
@@ -64,9 +66,16 @@ SMALLER = [
 ]
 """Measures of the engine, so that small files have as many segments and blocks as large ones."""
 
+MIRROR = "http://mirror.test/file.bin"
+PIECE = 1024
 MANNERS = st.sampled_from(Manner)
 COUNTS = st.sampled_from([1, 100, 513, 2048, 5000, LONGEST])
 WHICH = st.integers(0, 7)
+
+
+def _pieces(content: bytes) -> Pieces:
+    blocks = [content[at : at + PIECE] for at in range(0, len(content), PIECE)]
+    return Pieces("sha-256", PIECE, "".join(hashlib.sha256(block).hexdigest() for block in blocks))
 
 
 class Engine(RuleBasedStateMachine):
@@ -81,6 +90,9 @@ class Engine(RuleBasedStateMachine):
         on_change=st.sampled_from(OnChange),
         on_conflict=st.sampled_from(OnConflict),
         promised=st.booleans(),
+        described=st.booleans(),
+        mirror=st.sampled_from([None, None, *Validators]),
+        alike=st.booleans(),
         held=st.booleans(),
         chance=st.integers(0, 1 << 16),
     )
@@ -92,6 +104,9 @@ class Engine(RuleBasedStateMachine):
         on_change: OnChange,
         on_conflict: OnConflict,
         promised: bool,
+        described: bool,
+        mirror: Validators | None,
+        alike: bool,
         held: bool,
         chance: int,
     ) -> None:
@@ -110,6 +125,8 @@ class Engine(RuleBasedStateMachine):
             directory.mkdir()
         self.nodes = Nodes(validators)
         self.nodes.rewrite(length)
+        if mirror is not None:
+            self.nodes.mirrored(MIRROR, mirror, alike=alike)
         self.held = held
         self.seconds = 0.0
         self.countdown: int | None = None
@@ -118,14 +135,18 @@ class Engine(RuleBasedStateMachine):
         self.disk = Disk((self.directories[0], logs), Random(chance))
         self.disk.before = self._step
         self.journal = Journal(self._step)
-        digest = hashlib.sha256(self.nodes.versions[0].content).hexdigest()
+        content = self.nodes.versions[0].content
+        digest = hashlib.sha256(content).hexdigest()
+        pieces = _pieces(content) if described and content else None
         spec = JobSpec(
-            urls=(URL,),
+            urls=(URL,) if mirror is None else (URL, MIRROR),
             directory=str(self.directories[0]),
             segments=segments,
             on_change=on_change,
             on_conflict=on_conflict,
             checksum=f"sha-256={digest}" if promised else None,
+            pieces=pieces,
+            size=len(content) if pieces is not None else None,
         )
         self._boot()
         [snapshot] = self.life.finish(self.life.runner.add([spec]))
@@ -144,7 +165,8 @@ class Engine(RuleBasedStateMachine):
     def _come_to_an_end(self) -> None:
         self.countdown = None
         self.disk.faults.clear()
-        self.nodes.manners.clear()
+        for place in (self.nodes, *self.nodes.mirrors.values()):
+            place.manners.clear()
         self.life.threads.held = self.journal.held = False
         for _ in range(400):
             if self._record.state is JobState.COMPLETE or self._may_fail():
@@ -165,9 +187,11 @@ class Engine(RuleBasedStateMachine):
         record = self._record
         if record.state is not JobState.FAILED or record.error is None:
             return False
-        moved_on = len(self.nodes.versions) > 1
+        moved_on = len(set(self.nodes.all_versions())) > 1
+        promised = record.spec.checksum is not None or record.spec.pieces is not None
         return moved_on and (
-            (record.error.code == "checksum-mismatch" and record.spec.checksum is not None)
+            (record.error.code == "checksum-mismatch" and promised)
+            or (record.error.code == "bad-description" and record.spec.size is not None)
             or (record.error.code == "changed" and record.spec.on_change is OnChange.FAIL)
         )
 
@@ -227,8 +251,12 @@ class Engine(RuleBasedStateMachine):
 
     # -- what must hold ------------------------------------------------------------------
 
+    def _may_edit(self) -> bool:
+        """Whether versions may differ in a few octets: samples of a mirror need not find those."""
+        return self.nodes.validators in TRUSTWORTHY and not self.nodes.mirrors
+
     def _contents(self) -> list[bytes]:
-        return [version.content for version in self.nodes.versions]
+        return self.nodes.all_versions()
 
     def _check_files(self, image: Image, record: JobRecord) -> None:
         """What has a final name is one version; what is called complete is there."""
@@ -239,7 +267,7 @@ class Engine(RuleBasedStateMachine):
                 assert content in self._contents(), f"{name} is no version of the origin's"
         if record.state is JobState.COMPLETE:
             assert record.filename in names, f"{record.filename} is not there: {sorted(names)}"
-            if record.spec.checksum is not None:
+            if record.spec.checksum is not None or record.spec.pieces is not None:
                 content = image.file(self.directories[0] / record.filename)
                 assert content == self._contents()[0], "it is not what was promised"
 
@@ -271,6 +299,18 @@ class Engine(RuleBasedStateMachine):
         """The next answers will not all be good."""
         self.nodes.manners += manners
 
+    @precondition(lambda self: self.nodes.mirrors)
+    @rule(manners=st.lists(MANNERS, min_size=1, max_size=4))
+    def plan_answers_of_mirror(self, manners: list[Manner]) -> None:
+        """The next answers of the mirror will not all be good."""
+        self.nodes.mirrors[MIRROR].manners += manners
+
+    @precondition(lambda self: self.nodes.mirrors)
+    @rule()
+    def update_mirror(self) -> None:
+        """The mirror has what the first address has."""
+        self.nodes.update_mirrors()
+
     @rule(which=WHICH, most=COUNTS)
     def flow(self, which: int, most: int) -> None:
         """Octets come over one of the connections."""
@@ -294,7 +334,7 @@ class Engine(RuleBasedStateMachine):
         """Another file at the origin."""
         self.nodes.rewrite(length)
 
-    @precondition(lambda self: self.nodes.validators in TRUSTWORTHY)
+    @precondition(lambda self: self._may_edit())
     @rule(offset=st.integers(0, LONGEST), count=st.integers(1, 600))
     def change_some(self, offset: int, count: int) -> None:
         """A few octets are others."""
@@ -345,7 +385,7 @@ class Engine(RuleBasedStateMachine):
         self.nodes.flow_all(most)
         self.life.pass_time(1.5)
         self._check()
-        if few and self.nodes.validators in TRUSTWORTHY:
+        if few and self._may_edit():
             self.nodes.edit(most // 2, 100)
         else:
             self.nodes.rewrite(len(self.nodes.versions[-1].content))
