@@ -17,7 +17,7 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.interrupt import Stopped
 from rangedaemon.client.life import Life
 from rangedaemon.client.opening import Opening
-from rangedaemon.client.workfile import Workfile, final_path
+from rangedaemon.client.workfile import Workfile, finished_path
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import (
     JobError,
@@ -89,7 +89,7 @@ class Job(Life):
     @property
     def path(self) -> Path:
         """Where the finished file is or will be."""
-        return final_path(self.record)
+        return finished_path(self.record)
 
     async def come_to(self, offset: int) -> None:
         """Fetch the octet at *offset* next, and return when it is there.
@@ -171,11 +171,15 @@ class Job(Life):
 
     async def _take_answer(self, opening: Opening) -> None:
         await self._settle_file(opening)
+        file, spec = self._file, self.record.spec
+        if file.wanted != file.final:  # to be known when it is published, in another life too
+            spec = replace(spec, filename=file.wanted.name)
         await self._books.move(
             Trigger.ANSWERED,
+            spec=spec,
             remembered=opening.identity,
             accepts_ranges=opening.ranges,
-            filename=self._file.final.name,
+            filename=file.final.name,
         )
         await self._fetch(opening)
 

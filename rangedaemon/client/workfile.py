@@ -16,6 +16,7 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.sink import Sink
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
+from rangedaemon.core.naming import finished_name
 from rangedaemon.errors import Fault, PartFileLost, StateForbids
 from rangedaemon.storage.hashes import HashState
 from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
@@ -28,8 +29,15 @@ OLD_SUFFIX = ".old"
 class Workfile:
     """The part file of one running job."""
 
-    def __init__(self, file: LedgeredFile, final: Path, habits: Habits) -> None:
+    def __init__(
+        self, file: LedgeredFile, final: Path, habits: Habits, wanted: Path | None = None
+    ) -> None:
+        """
+        :param final: the name that the part file is named after.
+        :param wanted: the name that the finished file gets, where that is another.
+        """
         self.final = final
+        self.wanted = wanted or final
         self.sink: Sink | None = None
         self._file = file
         self._in_thread = habits.in_thread
@@ -47,10 +55,10 @@ class Workfile:
             habits.state_dir,
             record.id,
             record.changes,
-            Path(record.spec.directory) / name,
-            record.spec.on_conflict,
+            wanted := Path(record.spec.directory) / name,
+            policy := record.spec.on_conflict,
         )
-        return cls(file, final, habits)
+        return cls(file, final, habits, wanted if policy is OnConflict.OVERWRITE else None)
 
     @classmethod
     async def reopen(cls, habits: Habits, record: JobRecord) -> Workfile:
@@ -64,7 +72,7 @@ class Workfile:
             file = await habits.in_thread(LedgeredFile.reopen, *where)
         except PartFileLost:
             return await cls._reopen_published(habits, record)
-        return cls(file, final, habits)
+        return cls(file, final, habits, finished_path(record))
 
     @classmethod
     async def _reopen_published(cls, habits: Habits, record: JobRecord) -> Workfile:
@@ -72,7 +80,7 @@ class Workfile:
 
         That it is ours, and whole, is what its own log of extents says.
         """
-        final, size = final_path(record), record.size
+        final, size = finished_path(record), record.size
         where = (habits.state_dir, record.id, record.changes, final)
         file = await habits.in_thread(LedgeredFile.reopen_published, *where)
         found = await habits.in_thread(file.recover, EMPTY)
@@ -138,7 +146,7 @@ class Workfile:
         if self._published:
             return self.final
         await self._in_thread(part.sync)
-        self.final = await self._in_thread(publish, part.path, self.final, on_conflict)
+        self.final = await self._in_thread(publish, part.path, self.wanted, on_conflict)
         return self.final
 
     async def keep_old(self) -> None:
@@ -160,8 +168,16 @@ class Workfile:
             await self._in_thread(self._file.forget)
 
 
+def finished_path(record: JobRecord) -> Path:
+    """Where the job's finished file is or will be, whatever its part file is called.
+
+    :raises ValueError: its name is not settled yet.
+    """
+    return final_path(record).with_name(finished_name(record) or "")
+
+
 def final_path(record: JobRecord) -> Path:
-    """Where the job's finished file is or will be.
+    """The path that the job's part file is named after; once it is published, its file's.
 
     :raises ValueError: its name is not settled yet.
     """

@@ -25,6 +25,7 @@ from rangedaemon.core.jobs import (
     JobState,
     SegmentSnapshot,
 )
+from rangedaemon.core.naming import finished_name
 
 
 def moment(seconds: float | None) -> str | None:
@@ -58,7 +59,7 @@ def eta(snapshot: JobSnapshot) -> int | None:
 
 def final_path(record: JobRecord) -> str | None:
     """Where the finished file is, or will be once its name is settled."""
-    name = record.filename or record.spec.filename
+    name = finished_name(record)
     return None if name is None else os.path.join(record.spec.directory, name)  # noqa: PTH118
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rangedaemon.core.disposition import filename_from_url, parse_disposition, safe_filename
+from rangedaemon.core.jobs import JobRecord, OnConflict
 
 
 def choose_name(wished: str | None, disposition: str | None, url: str) -> str:
@@ -17,3 +18,15 @@ def choose_name(wished: str | None, disposition: str | None, url: str) -> str:
         if safe:
             return safe
     return filename_from_url(url)
+
+
+def finished_name(record: JobRecord) -> str | None:
+    """What the finished file of a job will be called; None until that is settled.
+
+    A job that may overwrite gets the very name that it wants, even where somebody else's
+    part file stands beside that and its own had to take another one.
+    """
+    wanted = safe_filename(record.spec.filename) if record.spec.filename else None
+    if wanted and record.spec.on_conflict is OnConflict.OVERWRITE and record.verified is None:
+        return wanted
+    return record.filename or record.spec.filename

@@ -250,9 +250,13 @@ def claim_name(wanted: Path, on_conflict: OnConflict) -> tuple[Path, PartFile]:
     """Settle the final name and make its part file.
 
     :returns: the final path, still without a file unless it may be overwritten, and
-        its new part file.
-    :raises NameTaken: *on_conflict* says to fail and something is there.
+        its new part file.  Where it may be overwritten and somebody's part file is beside
+        it, the path is another: the part file is there, the file may still get its name.
+    :raises NameTaken: *on_conflict* says to fail and something is there; or what is there
+        cannot be overwritten.
     """
+    if on_conflict is OnConflict.OVERWRITE and wanted.is_dir() and not wanted.is_symlink():
+        raise NameTaken(f"{wanted} is a directory; choose another name")
     for final in names_after(wanted):
         taken = os.path.lexists(final) and on_conflict is not OnConflict.OVERWRITE
         if not taken:

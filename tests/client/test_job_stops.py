@@ -12,7 +12,7 @@ from twisted.internet.defer import ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.client.intake import MOST_PENDING
-from rangedaemon.core.jobs import JobState, OnConflict
+from rangedaemon.core.jobs import JobState
 from rangedaemon.core.transfer import Trigger
 from tests.client.scripted import File
 from tests.client.world import HandFired, World
@@ -299,40 +299,6 @@ class DiskTests(SynchronousTestCase):
         self.assertFalse(exchange.paused)
         job.stop(Trigger.PAUSE)
         self.successResultOf(ended)
-
-
-class ConflictTests(SynchronousTestCase):
-    """The final name is taken."""
-
-    def test_policies(self) -> None:
-        """Rename finds another name, overwrite replaces, fail refuses and changes nothing."""
-        for policy, names, error in (
-            (OnConflict.RENAME, ["file (1).bin", "file.bin"], None),
-            (OnConflict.OVERWRITE, ["file.bin"], None),
-            (OnConflict.FAIL, ["file.bin"], "name-taken"),
-        ):
-            with self.subTest(policy):
-                world = World(self)
-                world.origin.script = File(CONTENT)
-                (world.directory / "file.bin").write_bytes(b"old")
-                record = world.run(on_conflict=policy)
-                self.assertEqual(record.error.code if record.error else None, error)
-                self.assertEqual(world.names(), names)
-                expected = CONTENT if policy is OnConflict.OVERWRITE else b"old"
-                self.assertEqual(world.octets(), expected)
-
-    def test_name_taken_while_it_was_fetched(self) -> None:
-        """A file that appeared meanwhile is never overwritten by accident."""
-        world = World(self)
-        world.origin.script = File(CONTENT).begin
-        job, ended = world.start()
-        world.origin.last.send(CONTENT)
-        (world.directory / "file.bin").write_bytes(b"somebody's")
-        world.origin.last.finish()
-        self.successResultOf(ended)
-        self.assertEqual((job.record.state, job.record.filename), (S.COMPLETE, "file (1).bin"))
-        self.assertEqual(world.octets(), b"somebody's")
-        self.assertEqual(world.octets("file (1).bin"), CONTENT)
 
 
 class ChangeTests(SynchronousTestCase):
