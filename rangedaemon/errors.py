@@ -221,6 +221,15 @@ class TimedOut(OriginFault):
     retryable = True
 
 
+class TooSlow(OriginFault):
+    """Octets come, but fewer than the configuration asks for."""
+
+    code = "too-slow"
+    title = "The origin is too slow"
+    status = 504
+    retryable = True
+
+
 class Throttled(OriginFault):
     """429, 503 and their kin: come back later."""
 

@@ -23,12 +23,14 @@ from rangedaemon.client.source import Source
 from rangedaemon.client.swarm import Swarm
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.client.verifying import Proof, promise_of, verify
+from rangedaemon.client.weeding import held_back
 from rangedaemon.client.workfile import Workfile
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.plan import Plan
 from rangedaemon.core.rates import RateMeter
-from rangedaemon.errors import Fault, StorageFault, Unjoinable
+from rangedaemon.core.slowness import Patience
+from rangedaemon.errors import Fault, StorageFault, TooSlow, Unjoinable
 
 TICK_SECONDS = 0.5
 
@@ -47,11 +49,12 @@ class Fetching:
         self._books = books
         self._habits = habits
         self._clock = habits.around.clock
-        self._throttle = Throttle(self._clock, books.record.spec.rate_limit, habits.shared)
+        self._throttle = Throttle(self._clock, books.record.spec.rate_limit, habits.pacer)
         self._meter = RateMeter()
         self._swarm: Swarm | None = None
         self._proofs: Proofs | None = None
         self._counted = 0
+        self._patience = Patience(habits.floor) if habits.floor is not None else None
 
     # -- how it goes --------------------------------------------------------------
 
@@ -172,9 +175,17 @@ class Fetching:
             self._proofs.advance()
         if self._swarm is not None:
             self._swarm.tick(TICK_SECONDS)
+            self._insist_on_speed(self._swarm)
         self._count()
         if self._meter.note(self._clock.seconds(), self.written.total):
             self._books.announce("job")
+
+    def _insist_on_speed(self, swarm: Swarm) -> None:
+        if self._patience is None:
+            return
+        now, total = self._clock.seconds(), self.written.total
+        if self._patience.exhausted(now, total, held_back=held_back(swarm.intakes)):
+            swarm.stop(TooSlow(f"slower than {self._patience.floor.rate} octets per second"))
 
     def _count(self) -> None:
         """Add what came since the last time."""

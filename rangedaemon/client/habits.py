@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobSnapshot
-from rangedaemon.core.throttle import Bucket
+from rangedaemon.core.slowness import Floor
 from rangedaemon.storage.ports import JobStore
 from rangedaemon.storage.threads import InThread
 
@@ -20,12 +21,14 @@ class Habits:
     around: Surroundings
     store: JobStore
     in_thread: InThread
-    shared: Sequence[Bucket]
-    """Rate limits that all jobs are under together."""
+    pacer: Pacer
+    """The rates that all jobs are under together."""
     checkpoint_interval: float
     """Seconds between two checkpoints of a running job."""
     min_segment_size: int
     state_dir: Path
     """Where the extent logs are."""
+    floor: Floor | None = None
+    """What is too slow; None: nothing is."""
     announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
     """Called on every event: its kind, and the job after it."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -88,6 +88,18 @@ class Hosts:
         self._clock = clock
         self._limit = connections_per_host
         self._hosts: dict[Key, _Host] = {}
+
+    @property
+    def limit(self) -> int:
+        """Connections that each host may have at the most."""
+        return self._limit
+
+    def set_limit(self, connections_per_host: int) -> None:
+        """Another limit for all hosts; who has a connection keeps it."""
+        self._limit = connections_per_host
+        for host in self._hosts.values():
+            host.pace = replace(host.pace, limit=connections_per_host)
+            self._hand_over(host)
 
     def traits(self, url: str) -> Traits:
         """What is known of that host's ways; changes are remembered."""

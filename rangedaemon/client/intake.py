@@ -29,6 +29,9 @@ MOST_PENDING = 2 * 1024 * 1024
 """Octets that the segments of a job may hold in memory together before they are paused."""
 LEAST_PENDING = 256 * 1024
 """Octets that each segment may hold at any rate: one read of its socket."""
+LONGEST_PAUSE = 1.0
+"""Seconds after which a connection that a limit holds back looks whether it still does."""
+SHORTEST_PAUSE = 0.001
 
 
 class _Producer(TypingProtocol):
@@ -54,6 +57,7 @@ class Intake(Protocol):
         share: int = 1,
         framed: bool = False,
         vouched: bool = False,
+        served_by: str | None = None,
     ) -> None:
         """
         :param promised: octets that the answer's head promises; None: it does not say.
@@ -62,10 +66,12 @@ class Intake(Protocol):
         :param framed: whether Content-Length alone frames the body.
         :param vouched: whether a digest will tell if a body that ended with its
             connection is whole.
+        :param served_by: the address that answered, where that is another than *url*.
         """
         self.claim = claim
         self.url = url
         self.received = 0
+        self.served_by = url if served_by is None else served_by
         self.heard_at = clock.seconds()
         """When the last octet came, or our own last pause ended."""
         self.done: Deferred[None] = Deferred(lambda _: self._stop())
@@ -76,6 +82,7 @@ class Intake(Protocol):
         self._begin = claim.position
         self._writer = sink.writer(claim.position, self._drained, digest)
         self._wait: IDelayedCall | None = None
+        self._due = 0.0
         self._full = False
         self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
         self._measured = 0
@@ -166,11 +173,11 @@ class Intake(Protocol):
             self._succeed()
 
     def _hold_back(self, count: int) -> None:
-        delay = self._throttle.take(count)
+        delay = self._throttle.take(count, self.served_by)
         if self._writer.pending > self._most_pending or self._pipes_full:
             self._full = True
         if delay > 0 and self._wait is None:
-            self._wait = self._clock.callLater(delay, self._waited)
+            self._wait_for(delay)
         if self.paused:
             self._held = True
             self._producer.pauseProducing()
@@ -189,9 +196,19 @@ class Intake(Protocol):
             self._full = False
             self._resume()
 
+    def _wait_for(self, seconds: float) -> None:
+        self._due = self._clock.seconds() + seconds
+        self._wait = self._clock.callLater(min(seconds, LONGEST_PAUSE), self._waited)
+
     def _waited(self) -> None:
         self._wait = None
-        self._resume()
+        rest = self._due - self._clock.seconds()
+        if rest > SHORTEST_PAUSE:  # the limit may be another one by now
+            rest = min(rest, self._throttle.take(0, self.served_by))
+        if rest > SHORTEST_PAUSE:
+            self._wait_for(rest)
+        else:
+            self._resume()
 
     def _resume(self) -> None:
         if not self.paused and not self.done.called:

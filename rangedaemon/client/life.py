@@ -54,6 +54,11 @@ class Life(ABC):
         """End the run soon, with *by* (PAUSE or INTERRUPT) as its last event."""
         self._interrupt.stop(by)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._interrupt.by is not None
+
     @abstractmethod
     def segments(self) -> list[SegmentSnapshot]:
         """Its segments in ascending order."""

@@ -119,6 +119,13 @@ class Queue(Service):
                     self._start(record)
             await self._set_timer()
 
+    def _shed(self) -> None:
+        """Have those give way that run beyond `max_active`: lowest priority, newest first."""
+        going_on = [job for job, _ in self._running.values() if not job.stopping]
+        going_on.sort(key=lambda job: (job.record.spec.priority, -job.record.seq))
+        for job in going_on[: max(0, len(going_on) - self._max_active)]:
+            job.stop(Move.INTERRUPT)
+
     async def _wake_due(self) -> None:
         for record in await self._store.due(now=self._now(), limit=RECOVERY_PAGE):
             await self._change(record, Move.DUE)

@@ -163,14 +163,21 @@ class Runner(Queue):
     @property
     def limits(self) -> Limits:
         """What all jobs together may take now."""
-        rates = [bucket.rate for bucket in self._habits.shared]
-        return Limits(self._max_active, rates[0] if rates else None)
+        pacer = self._habits.pacer
+        return Limits(
+            max_active=self._max_active,
+            rate_limit=pacer.over_all,
+            rate_limit_per_host=pacer.per_host,
+            connections_per_host=self._habits.around.hosts.limit,
+            rate_now=pacer.rate,
+        )
 
     def set_limits(self, limits: Limits) -> None:
-        """Other limits until the end of this run; whoever runs already goes on."""
+        """Other limits until the end of this run; jobs beyond ``max_active`` are queued again."""
         self._max_active = limits.max_active
-        for bucket in self._habits.shared:
-            bucket.set_rate(limits.rate_limit, self._habits.around.clock.seconds())
+        self._habits.pacer.set_rates(limits.rate_limit, limits.rate_limit_per_host)
+        self._habits.around.hosts.set_limit(limits.connections_per_host)
+        self._shed()
         self._look()
 
     async def _queue_again(self, job_id: str, event: Move) -> JobSnapshot:

@@ -296,6 +296,7 @@ class Swarm:
             self._throttle,
             self._around.clock,
             url=source.url,
+            served_by=reply.answer.url,
             promised=None if piece is None else len(piece),
             digest=promised_content(reply.answer),
             share=self.most,

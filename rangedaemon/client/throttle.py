@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from twisted.internet.interfaces import IReactorTime
 
+from rangedaemon.client.pacing import Pacer
 from rangedaemon.core.throttle import Bucket
 
 
 class Throttle:
     """One job's view of its buckets; the strictest decides."""
 
-    def __init__(self, clock: IReactorTime, own: int | None, shared: Sequence[Bucket]) -> None:
+    def __init__(self, clock: IReactorTime, own: int | None, pacer: Pacer) -> None:
         """:param own: octets per second of this job alone; None: no limit of its own."""
         self._clock = clock
         self._own = Bucket(own, clock.seconds())
-        self._shared = shared
+        self._pacer = pacer
 
     def set_rate(self, rate: int | None) -> None:
         """Change the job's own limit, in octets per second."""
         self._own.set_rate(rate, self._clock.seconds())
 
-    def take(self, count: int) -> float:
-        """Count octets that came; how many seconds to stay silent now."""
+    def take(self, count: int, url: str) -> float:
+        """Count octets that came from *url*; how many seconds to stay silent now."""
         now = self._clock.seconds()
-        return max(bucket.take(count, now) for bucket in (self._own, *self._shared))
+        return max(bucket.take(count, now) for bucket in (self._own, *self._pacer.buckets(url)))

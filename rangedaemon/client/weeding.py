@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rangedaemon.client.intake import Intake
 from rangedaemon.core.laggards import laggards
@@ -22,3 +22,8 @@ def give_up_slow(intakes: Iterable[Intake]) -> None:
     for at in laggards([intake.pulse() for intake in running]):
         slow = running[at]
         slow.give_up(TimedOut("far slower than the others", url=slow.url))
+
+
+def held_back(intakes: Collection[Intake]) -> bool:
+    """Whether limits of ours were in their way lately; nobody there waits for a place."""
+    return not intakes or any(intake.pulse().held_back for intake in intakes)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from rangedaemon.config.rates import Limit
 from rangedaemon.config.reaching import Reaching
 from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.values import (
@@ -35,6 +36,15 @@ class Retry(Section):
         return self
 
 
+class LowestSpeed(Section):
+    """What is too slow; what our own limits hold back never is."""
+
+    rate: Rate = Field(...)
+    """Octets per second."""
+    period: PositiveDuration = 60.0
+    """Seconds for which a job may be slower."""
+
+
 class Downloads(Reaching):
     """How files are fetched."""
 
@@ -48,8 +58,12 @@ class Downloads(Reaching):
     """Connections to one host, over all jobs."""
     min_segment_size: PositiveSize = 1 << 20
     """Octets below which a segment is not divided."""
-    rate_limit: Rate | None = None
-    """Octets per second over all jobs."""
+    rate_limit: Limit | None = None
+    """Octets per second over all jobs; by the hour too: "08:00-18:00 2MiB; default 10MiB"."""
+    rate_limit_per_host: Limit | None = None
+    """Octets per second from each host, over all jobs; by the hour too."""
+    lowest_speed: LowestSpeed | None = None
+    """A job that is slower for so long gives way and is tried again; null: none is too slow."""
     retry: Annotated[Retry, BeforeValidator(empty_is_default)] = defaults()
     """When a failed attempt is made again."""
     connect_timeout: PositiveDuration = 30.0

@@ -15,7 +15,7 @@ import os.path
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
@@ -38,12 +38,14 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _REFERENCE_PATTERN = r"\$\{"
 
 
-def _schema(kind: str, pattern: str, *examples: str) -> WithJsonSchema:
+def _described(kind: str, pattern: str, *examples: str) -> dict[str, Any]:
     """A number, a number with its unit, or a text with a reference to the environment."""
     text = {"type": "string", "pattern": rf"^(?:{pattern})$|{_REFERENCE_PATTERN}"}
-    return WithJsonSchema(
-        {"anyOf": [{"type": kind, "minimum": 0}, text], "examples": list(examples)}
-    )
+    return {"anyOf": [{"type": kind, "minimum": 0}, text], "examples": list(examples)}
+
+
+def _schema(kind: str, pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema(_described(kind, pattern, *examples))
 
 
 # -- numbers ----------------------------------------------------------------------
@@ -75,7 +77,12 @@ def parse_size(value: object) -> int:
     return int(Fraction(match[1]) * _UNITS[match[2] or "B"])
 
 
-def _parse_rate(value: object) -> int:
+def parse_rate(value: object) -> int:
+    """
+    Octets per second of ``500KiB`` or ``2MB/s``.
+
+    :raises ValueError: it is no rate.
+    """
     try:
         return parse_size(value.removesuffix("/s") if isinstance(value, str) else value)
     except ValueError:
@@ -102,12 +109,8 @@ Size = Annotated[
     _schema("integer", _SIZE.pattern, "65536", "64KiB", "1.5MiB", "2GB"),
 ]
 PositiveSize = Annotated[Size, Field(ge=1)]
-Rate = Annotated[
-    int,
-    BeforeValidator(_parse_rate),
-    Field(ge=1),
-    _schema("integer", rf"{_SIZE.pattern}(?:/s)?", "500KiB", "2MB"),
-]
+RATE_SCHEMA = _described("integer", rf"{_SIZE.pattern}(?:/s)?", "500KiB", "2MB")
+Rate = Annotated[int, BeforeValidator(parse_rate), Field(ge=1), WithJsonSchema(RATE_SCHEMA)]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

@@ -13,6 +13,7 @@ from rangedaemon.control.ports import Jobs
 from rangedaemon.control.routes.content import ContentRoutes
 from rangedaemon.control.routes.daemon import DaemonRoutes, Surroundings
 from rangedaemon.control.routes.jobs import JobRoutes
+from rangedaemon.control.routes.limits import LimitRoutes
 from rangedaemon.control.routing import Router
 from rangedaemon.control.sse import EventStream
 from rangedaemon.server.answering import Surroundings as FileSurroundings
@@ -36,6 +37,7 @@ def build_api(
         *daemon.table(stream),
         *JobRoutes(jobs, directory=directory, segments=segments).table(),
         *ContentRoutes(jobs, files).table(),
+        *LimitRoutes(jobs).table(),
     ]
     daemon.described_by(cache(lambda: describe(rows)))
     return Router(rows).resource(), stream

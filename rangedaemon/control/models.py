@@ -107,6 +107,30 @@ class ChangedJob(Request):
         return None if self.username is None else (self.username, self.password or "")
 
 
+Schedule = RateLimit | dict[str, RateLimit | None] | None
+"""Octets per second: at all times, or for each window (08:00-18:00) and by ``default``."""
+
+
+class ChangedLimits(Request):
+    """What `PATCH /api/v1/limits` takes; a field that is not there stays as it is."""
+
+    max_active: Annotated[int, Field(ge=1, le=100_000)] = 1
+    rate_limit: Schedule = None
+    rate_limit_per_host: Schedule = None
+    connections_per_host: Annotated[int, Field(ge=1, le=10_000)] = 1
+
+
+class LimitsObject(BaseModel):
+    """What all jobs may take together."""
+
+    max_active: int
+    rate_limit: Schedule
+    rate_limit_now: int | None
+    """What ``rate_limit`` comes to at this hour."""
+    rate_limit_per_host: Schedule
+    connections_per_host: int
+
+
 class Nothing(Request):
     """A body without meaning: none, or an empty object."""
 

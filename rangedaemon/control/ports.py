@@ -94,7 +94,7 @@ class Jobs(Protocol):
         """What all jobs together may take now."""
 
     def set_limits(self, limits: Limits) -> None:
-        """Other limits until the end of this run; whoever runs already goes on."""
+        """Other limits until the end of this run; jobs beyond ``max_active`` are queued again."""
 
     async def pause(self, job_id: str) -> JobSnapshot:
         """Stop it, keep what came. :raises UnknownJob, StateForbids:"""

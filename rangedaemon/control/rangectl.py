@@ -104,6 +104,7 @@ for _command in (
     looking.cat,
     looking.events,
     looking.metrics,
+    steering.limits,
     steering.shutdown,
     looking.completion,
 ):

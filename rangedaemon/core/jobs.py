@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.pieces import Pieces
+from rangedaemon.core.timetable import Rate
 
 ACTIVE = frozenset({"sha-256", "sha-512"})
 """The algorithms that RFC 9530 calls active: good against more than accidents."""
@@ -252,8 +253,13 @@ class Limits:
 
     max_active: int
     """Jobs that run at once."""
-    rate_limit: int | None
-    """Octets per second, None: no limit."""
+    rate_limit: Rate
+    """Octets per second over all jobs."""
+    rate_limit_per_host: Rate = None
+    """Octets per second from each host."""
+    connections_per_host: int = 8
+    rate_now: int | None = field(default=None, compare=False)
+    """What ``rate_limit`` is at this moment; told, and never taken."""
 
 
 @dataclass(frozen=True, slots=True)

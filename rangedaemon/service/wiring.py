@@ -14,6 +14,7 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.network import Network
 from rangedaemon.client.origin import Origin
+from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
@@ -24,7 +25,8 @@ from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy
-from rangedaemon.core.throttle import Bucket
+from rangedaemon.core.slowness import Floor
+from rangedaemon.core.timetable import Hour
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.setup import SiteSetup
 from rangedaemon.server.site import Limits
@@ -128,6 +130,17 @@ def _origin(downloads: Downloads, reactor: Any, network: Network, counters: Coun
     )
 
 
+def _floor(downloads: Downloads) -> Floor | None:
+    floor = downloads.lowest_speed
+    return None if floor is None else Floor(floor.rate, floor.period)
+
+
+def hour_now() -> Hour:
+    """What the clock on the wall shows where the daemon runs."""
+    now = time.localtime()
+    return Hour(now.tm_wday, now.tm_hour * 60 + now.tm_min)
+
+
 def build_runner(
     downloads: Downloads, reactor: Any, *, store: JobStore, in_thread: InThread, state_dir: Path
 ) -> tuple[Runner, Network]:
@@ -153,7 +166,8 @@ def build_runner(
         around=around,
         store=store,
         in_thread=in_thread,
-        shared=[Bucket(downloads.rate_limit, reactor.seconds())],
+        pacer=Pacer(reactor, hour_now, downloads.rate_limit, downloads.rate_limit_per_host),
+        floor=_floor(downloads),
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
         state_dir=state_dir,

@@ -20,11 +20,12 @@ from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.job import Job
 from rangedaemon.client.network import OneAgent
 from rangedaemon.client.origin import Origin
+from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobEvent, JobRecord, JobSpec, JobState
 from rangedaemon.core.retry import RetryPolicy
-from rangedaemon.core.throttle import Bucket
+from rangedaemon.core.timetable import Hour, Rate
 from rangedaemon.storage.threads import InThread, inline
 from tests.client.scripted import File, ScriptedOrigin
 
@@ -172,7 +173,8 @@ class World:
         in_thread: InThread = inline,
         connections_per_host: int = 8,
         attempts: int = 3,
-        rate_limit: int | None = None,
+        rate_limit: Rate = None,
+        rate_limit_per_host: Rate = None,
     ) -> None:
         self.case = case
         self.directory = scratch(case)
@@ -193,12 +195,17 @@ class World:
             ),
             store=self.store,
             in_thread=in_thread,
-            shared=[Bucket(rate_limit, self.clock.seconds())],
+            pacer=Pacer(self.clock, self.hour, rate_limit, rate_limit_per_host),
             checkpoint_interval=1.0,
             min_segment_size=1024,
             state_dir=scratch(case),
             announce=lambda kind, snapshot: self.events.append(JobEvent(kind, snapshot)),
         )
+
+    def hour(self) -> Hour:
+        """What the clock on the wall shows: midnight of a Monday, and what has passed since."""
+        minutes = int(self.clock.seconds() // 60)
+        return Hour(minutes // 1440 % 7, minutes % 1440)
 
     # -- one job ------------------------------------------------------------------
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from rangedaemon.core.intervals import IntervalSet
-from rangedaemon.core.jobs import JobError, JobState, Live, Remembered, SegmentSnapshot
+from rangedaemon.core.jobs import JobError, JobState, Limits, Live, Remembered, SegmentSnapshot
+from rangedaemon.core.timetable import timetable
 from tests.integration.rangectl_case import URL, SiteCase
 
 
@@ -245,6 +248,28 @@ class SteerTests(SiteCase):
         spec = self.jobs.jobs[job_id].record.spec
         self.assertEqual((spec.rate_limit, spec.priority), (None, 7))
         self.assertEqual(self.ctl("set", "deb").code, 2)
+
+    def test_limits(self) -> None:
+        """Shown, and changed by rates, by the hour, or to none; what is not given stays."""
+        self.jobs.limits = Limits(5, None)
+        self.assertIn("max active", self.ctl("limits").out)
+        table = "mon-fri 08:00-18:00 1MiB; default none"
+        told = self.ctl("limits", "--limit", table, "--max-active", "2", "--host-limit", "5kB")
+        self.assertEqual(told.code, 0, told.err)
+        limits = self.jobs.limits
+        self.assertEqual((limits.max_active, limits.rate_limit_per_host), (2, 5000))
+        self.assertEqual(
+            limits.rate_limit, timetable({"mon-fri 08:00-18:00": 1 << 20, "default": None})
+        )
+        self.assertIn("default none; mon-fri 08:00-18:00 1.0 MiB/s", self.ctl("limits").out)
+        shown = json.loads(self.ctl("limits", "--host-limit", "none", "--json").out)
+        self.assertEqual((shown["rate_limit_per_host"], shown["max_active"]), (None, 2))
+        for wrong in (
+            ("--limit", "25:00-26:00 1"),
+            ("--limit", "08:00-09:00"),
+            ("--max-active", "0"),
+        ):
+            self.assertEqual(self.ctl("limits", *wrong).code, 2, wrong)
 
     def test_shutdown(self) -> None:
         """The daemon is asked to stop, once."""

@@ -25,6 +25,7 @@ from rangedaemon.control.wishes import (
 )
 from rangedaemon.core.jobs import JobChange, JobSpec, Limits, OnConflict
 from rangedaemon.core.metalink_reading import Described
+from rangedaemon.core.timetable import Timetable
 
 MAX_SEGMENTS = 128
 _SIZE = re.compile(r"([0-9]{1,15})([KkMm]?)")
@@ -187,7 +188,8 @@ def limits_of(options: Mapping[str, Any], present: Limits) -> Limits:
     """
     reader = Reader(options)
     rate = reader.size("max-overall-download-limit")
-    return Limits(
+    return replace(
+        present,
         max_active=reader.number("max-concurrent-downloads") or present.max_active,
         rate_limit=present.rate_limit if rate is None else rate or None,
     )
@@ -218,7 +220,7 @@ def global_options(defaults: Defaults, limits: Limits) -> dict[str, str]:
         "split": str(defaults.segments),
         "max-connection-per-server": str(defaults.segments),
         "max-concurrent-downloads": str(limits.max_active),
-        "max-overall-download-limit": str(limits.rate_limit or 0),
+        "max-overall-download-limit": str(_rate_now(limits) or 0),
         "max-overall-upload-limit": "0",
         "max-download-limit": "0",
         "allow-overwrite": "false",
@@ -229,6 +231,11 @@ def global_options(defaults: Defaults, limits: Limits) -> dict[str, str]:
         "check-certificate": "true",
         "max-download-result": str(MAX_LISTED),
     }
+
+
+def _rate_now(limits: Limits) -> int | None:
+    """aria2 knows no hours: what holds at this moment."""
+    return limits.rate_now if isinstance(limits.rate_limit, Timetable) else limits.rate_limit
 
 
 def _yes(value: bool) -> str:

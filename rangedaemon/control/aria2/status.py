@@ -29,6 +29,7 @@ STATES = {
 ERROR_CODES = {
     "timed-out": "2",
     "not-found": "3",
+    "too-slow": "5",
     "unreachable": "6",
     "changed": "8",
     "no-ranges": "8",

@@ -14,6 +14,7 @@ from rangedaemon.control.cli.joblist import (
     parse_header,
     parse_limit,
     parse_list,
+    parse_schedule,
 )
 from rangedaemon.control.cli.picking import Job
 from rangedaemon.control.cli.render import state_line
@@ -42,6 +43,7 @@ class Converted(click.ParamType[Any]):
 
 RATE = Converted("rate", lambda text: (parse_limit(text),))
 """In a tuple of one, since None has a meaning: no limit."""
+SCHEDULE = Converted("rate", lambda text: (parse_schedule(text),))
 HEADER = Converted("'name: value'", parse_header)
 
 

@@ -95,6 +95,12 @@ class ApiClient:
         """``GET /jobs/{id}/segments``."""
         return self._object("GET", f"{_path(job_id)}/segments")
 
+    def limits(self, wishes: Mapping[str, object]) -> dict[str, Any]:
+        """``GET /limits``, or with *wishes* ``PATCH /limits``."""
+        if wishes:
+            return self._object("PATCH", "/api/v1/limits", wishes)
+        return self._object("GET", "/api/v1/limits")
+
     def shutdown(self) -> None:
         """``POST /shutdown``."""
         self._call("POST", "/api/v1/shutdown")

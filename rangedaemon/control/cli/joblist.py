@@ -13,6 +13,7 @@ from typing import Any
 
 from rangedaemon.control.cli.exits import CommandFault, Exit
 from rangedaemon.control.cli.units import parse_size, safe
+from rangedaemon.core.timetable import parse_entries, timetable
 
 Body = dict[str, Any]
 """A request body for ``POST /jobs``."""
@@ -53,6 +54,19 @@ def _take(line: str, bodies: list[Body]) -> None:
     if not sign:
         raise ValueError(f"neither an address nor option=value: {safe(line.strip())}")
     bodies[-1].update(_option(name.strip(), value.strip(), bodies[-1]))
+
+
+def parse_schedule(text: str) -> int | dict[str, int | None] | None:
+    """
+    A limit, or limits by the hour: ``08:00-18:00 2MiB; default none``.
+
+    :raises ValueError: it is neither.
+    """
+    if "-" not in text:
+        return parse_limit(text)
+    entries = {name: parse_limit(limit) for name, limit in parse_entries(text).items()}
+    timetable(entries)
+    return entries
 
 
 def addressed(urls: list[str]) -> Body:

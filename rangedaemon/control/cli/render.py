@@ -292,6 +292,20 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     return told
 
 
+def limits_view(limits: Mapping[str, Any]) -> Text:
+    """What ``limits`` shows."""
+    told = [(safe(key.replace("_", " ")), _limit(key, value)) for key, value in limits.items()]
+    return facts([(key, Text(safe(value))) for key, value in told])
+
+
+def _limit(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{window} {_limit(key, rate)}" for window, rate in value.items())
+    if value is None:
+        return "none"
+    return f"{show_size(value)}/s" if key.startswith("rate") else str(value)
+
+
 def _counts(counts: Any) -> str:
     """Jobs by state, the states that nobody is in left out."""
     if not isinstance(counts, Mapping):

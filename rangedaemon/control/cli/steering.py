@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from rangedaemon.control.cli.adding import RATE
+from rangedaemon.control.cli.adding import RATE, SCHEDULE
 from rangedaemon.control.cli.exits import CommandFault, Exit
 from rangedaemon.control.cli.picking import Job, label
-from rangedaemon.control.cli.render import state_line
+from rangedaemon.control.cli.render import limits_view, state_line
 from rangedaemon.control.cli.session import Session, job_words, json_option, pass_session
 
 
@@ -114,6 +114,31 @@ def change(
     return session.each(
         session.jobs(words), lambda job: _tell(session, session.client.change(job["id"], wishes))
     )
+
+
+@click.command()
+@click.option("--max-active", type=click.IntRange(min=1), help="Jobs that run at once.")
+@click.option("--limit", "rate_limit", type=SCHEDULE, help="Bytes per second over all jobs.")
+@click.option("--host-limit", "rate_limit_per_host", type=SCHEDULE, help="… from each host.")
+@click.option("--host-connections", "connections_per_host", type=click.IntRange(min=1),
+              help="Connections to each host.")  # fmt: skip
+@json_option
+@pass_session
+def limits(session: Session, /, **given: Any) -> Exit:
+    """
+    Show what all jobs may take together, or change it until the daemon ends.
+
+    A limit is a size such as 2MiB, none, or goes by the hour, as in "08:00-18:00 2MiB" and
+    "mon-fri 22:00-06:00 20MiB; default 5MiB". With a lower --max-active the jobs beyond it go back
+    to the queue and keep what came.
+    """
+    wishes = {name: value for name, value in given.items() if value is not None}
+    for name in ("rate_limit", "rate_limit_per_host"):
+        if name in wishes:
+            wishes[name] = wishes[name][0]
+    answer = session.client.limits(wishes)
+    session.show(answer, lambda: limits_view(answer))
+    return Exit.OK
 
 
 @click.command()

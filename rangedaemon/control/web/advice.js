@@ -22,6 +22,7 @@ const ADVICE = {
   "bad-redirect": ["The server leads to where the daemon does not follow.", "Open the address in a browser and add the one where it ends."],
   unreachable: ["The server cannot be reached.", "Check the address and the network; the daemon goes on where it stopped."],
   "timed-out": ["The server fell silent.", "Try again later; the daemon goes on where it stopped."],
+  "too-slow": ["The server is slower than the daemon puts up with.", "The daemon tries again later. Another mirror may do better."],
   throttled: ["The server asks to come back later.", "Nothing to do: the daemon obeys. Fewer connections may help."],
   "server-error": ["The server has a fault of its own.", "Try again later."],
   "bad-response": ["The server's answer cannot be used.", "Open the address in a browser: it may be a page that leads to the file, not the file."],
