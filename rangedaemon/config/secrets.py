@@ -94,6 +94,8 @@ def read_cookies(path: Path) -> tuple[Cookie, ...]:
             " # Netscape HTTP Cookie File"
         ) from None
     cookies = tuple(jar)
+    for cookie in cookies:
+        cookie.expires = cookie.expires or None  # browsers and curl write 0 for a session's
     if not all(f"{cookie.name}{cookie.value}".isascii() for cookie in cookies):
         raise ValueError(f"{path} has a cookie that is not ASCII")
     return cookies

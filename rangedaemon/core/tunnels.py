@@ -81,8 +81,8 @@ class Connect:
 
 
 def _refusal(status: int) -> OriginFault:
-    if status == 407:
-        return Unauthorized("the proxy wants other credentials (407)")
+    if status in (401, 407):  # some proxies mistake themselves for origins
+        return Unauthorized(f"the proxy wants other credentials ({status})")
     if status >= 500 or status in (408, 429):
         return Unreachable(f"the proxy answered {status}")
     return ProxyRefused(f"the proxy answered {status}")

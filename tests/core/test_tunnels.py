@@ -53,6 +53,7 @@ class ConnectTests(SynchronousTestCase):
         """Each refusal is told for what it is; only some may be better later."""
         for line, fault, retryable in (
             (b"HTTP/1.1 407 Proxy Authentication Required", Unauthorized, False),
+            (b"HTTP/1.1 401 Unauthorized", Unauthorized, False),
             (b"HTTP/1.1 403 Filtered", ProxyRefused, False),
             (b"HTTP/1.1 302 Found", ProxyRefused, False),
             (b"HTTP/1.1 502", Unreachable, True),
