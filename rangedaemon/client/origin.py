@@ -14,6 +14,7 @@ from ssl import SSLCertVerificationError
 from typing import Any
 from typing import Protocol as TypingProtocol
 
+from hyperlink import EncodedURL
 from OpenSSL import SSL
 from service_identity.exceptions import VerificationError
 from treq.client import HTTPClient
@@ -108,6 +109,17 @@ class _Dropper(Protocol):
             self.transport.stopProducing()  # type: ignore[attr-defined]
 
 
+class _Address(EncodedURL):
+    """An address that treq does not stumble over: hyperlink takes ``[::1]`` for a name."""
+
+    def to_uri(self) -> EncodedURL:
+        """The address in ASCII."""
+        if ":" not in self.host:
+            return super().to_uri()
+        named: EncodedURL = EncodedURL.from_text(self.replace(host="literal").to_text()).to_uri()
+        return named.replace(host=self.host)
+
+
 class Agents(TypingProtocol):
     """Who sends requests by each route."""
 
@@ -174,7 +186,7 @@ class Origin:
                 jar,  # type: ignore[arg-type]  # any jar will do
             ).request(
                 "GET",
-                url,
+                _Address.from_text(url),
                 headers=self._headers(url, request),
                 allow_redirects=False,
                 unbuffered=True,

@@ -67,6 +67,18 @@ class GetTests(OriginCase):
         ):
             self.assertEqual(sent.headers.getRawHeaders(name), [value])
 
+    def test_addresses(self) -> None:
+        """Literal IPv6 addresses are asked, and what is not ASCII goes out encoded."""
+        for url, sent in (
+            ("http://[::1]:81/x?y=%20", "http://[::1]:81/x?y=%20"),
+            ("https://[fe80::1]/\xe4", "https://[fe80::1]/%C3%A4"),
+            ("http://a.test/\xe4", "http://a.test/%C3%A4"),
+            ("http://b\xfccher.test/", "http://xn--bcher-kva.test/"),
+        ):
+            with self.subTest(url):
+                self.ask(url=url)
+                self.assertEqual(self.agent.last.url, sent)
+
     def test_no_condition_without_a_range(self) -> None:
         """If-Range without Range is never sent (RFC 9110 13.1.5)."""
         self.ask(if_range='"a"')
