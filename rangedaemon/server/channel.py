@@ -197,7 +197,7 @@ class RangeChannel(HTTPChannel):
 
     def _send100Continue(self) -> None:  # noqa: N802
         """Only where nobody takes the body as it comes: who does sends it in time."""
-        if not self.requests or not self.requests[-1].begun:
+        if self._end_call is None and not self.requests[-1].begun:
             super()._send100Continue()  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Request) -> None:  # noqa: N802
