@@ -57,6 +57,14 @@ class InvalidInput(ClientFault):
         self.complaints = complaints
 
 
+class BadConfiguration(InvalidInput):
+    """A configuration that cannot be used; the one before it, if any, stays in force."""
+
+    code = "bad-configuration"
+    title = "The configuration cannot be used"
+    status = 422
+
+
 class UnknownJob(ClientFault):
     """No job has that id."""
 

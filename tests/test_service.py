@@ -18,7 +18,8 @@ from rangedaemon.core.jobs import JobError, JobEvent, JobRecord, JobSnapshot, Jo
 from rangedaemon.errors import JournalLocked
 from rangedaemon.service import StartFailed, build
 from rangedaemon.service.joblog import JobLog
-from rangedaemon.service.ports import PromptEndpoint, clear_reasons, listening
+from rangedaemon.service.listeners import Listeners
+from rangedaemon.service.ports import PromptEndpoint, clear_reasons
 from rangedaemon.service.wiring import mounts_of, specs_of
 
 RECORD = JobRecord(
@@ -91,9 +92,9 @@ class PortsTests(SynchronousTestCase):
     def listen(self, description: str) -> tuple[PromptEndpoint, MemoryReactorClock]:
         """An endpoint at which a service listens."""
         reactor = MemoryReactorClock()
-        endpoint = PromptEndpoint(reactor, description)
-        listening(endpoint, Factory()).startService()
-        return endpoint, reactor
+        listeners = Listeners(reactor, [description], Factory())
+        listeners.startService()
+        return listeners.endpoints[0], reactor
 
     def test_listens(self) -> None:
         """The endpoint knows its port once the service has started."""
@@ -115,7 +116,7 @@ class PortsTests(SynchronousTestCase):
             raise taken
 
         self.patch(reactor, "listenTCP", listen_tcp)
-        service = listening(PromptEndpoint(reactor, "tcp:80"), Factory())
+        service = Listeners(reactor, ["tcp:80"], Factory())
         error = self.assertRaises(StartFailed, within_reasons, service.startService)
         self.assertEqual(str(error), "cannot listen on 127.0.0.1:80: Address already in use")
 

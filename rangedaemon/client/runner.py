@@ -7,10 +7,11 @@ and one event, whether the job runs or waits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from rangedaemon.client.growing import GrowingFile
+from rangedaemon.client.habits import Habits
 from rangedaemon.client.queue import Queue
 from rangedaemon.client.workfile import forget_files
 from rangedaemon.core.jobs import (
@@ -179,6 +180,10 @@ class Runner(Queue):
         self._habits.around.hosts.set_limit(limits.connections_per_host)
         self._shed()
         self._look()
+
+    def change_habits(self, change: Callable[[Habits], Habits]) -> None:
+        """Have jobs behave otherwise that start from now on."""
+        self._habits = change(self._habits)
 
     async def _queue_again(self, job_id: str, event: Move) -> JobSnapshot:
         async with self._turn:

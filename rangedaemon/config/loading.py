@@ -28,13 +28,21 @@ def load(file: str | Path, environ: Mapping[str, str]) -> Config:
     :raises ConfigError: with every problem, each at its line.
     """
     path = Path(file)
+    return parse(read(path), environ, name=str(file), base=path.resolve().parent)
+
+
+def read(path: Path) -> bytes:
+    """
+    What the file holds; of one that is too large a little more than is allowed.
+
+    :raises ConfigError: it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_OCTETS + 1)
+            return stream.read(MAX_OCTETS + 1)
     except OSError as exc:
         problem = Problem(1, WHOLE_FILE, f"cannot be read: {exc.strerror}")
-        raise ConfigError(str(file), [problem]) from exc
-    return parse(data, environ, name=str(file), base=path.resolve().parent)
+        raise ConfigError(str(path), [problem]) from exc
 
 
 def parse(data: bytes, environ: Mapping[str, str], *, name: str, base: Path) -> Config:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rangedaemon.errors import Fault
+from rangedaemon.errors import BadConfiguration, Complaint
 
 KeyPath = tuple[str | int, ...]
 """Where in the document a value is: keys and list indices from the top."""
@@ -23,10 +23,14 @@ class Problem:
     path: KeyPath
     message: str
 
+    @property
+    def place(self) -> str:
+        """The keys that lead there, ``server.mounts.0.path``."""
+        return ".".join(map(_step, self.path)) or "(file)"
+
     def located(self, file: str) -> str:
         """The problem as one line for people and editors."""
-        where = ".".join(map(_step, self.path)) or "(file)"
-        return f"{file}:{self.line}: {where}: {_visible(self.message, 500)}"
+        return f"{file}:{self.line}: {self.place}: {_visible(self.message, 500)}"
 
 
 def _step(step: str | int) -> str:
@@ -41,12 +45,10 @@ def _visible(text: str, longest: int) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
-class ConfigError(Fault):
+class ConfigError(BadConfiguration):
     """A configuration that cannot be used; carries every problem at once, in file order."""
-
-    code = "bad-configuration"
-    title = "The configuration cannot be used"
 
     def __init__(self, file: str, problems: Iterable[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: problem.line)
-        super().__init__("\n".join(problem.located(file) for problem in self.problems))
+        super().__init__([Complaint(each.place, each.message) for each in self.problems])
+        self.args = ("\n".join(problem.located(file) for problem in self.problems),)

@@ -17,11 +17,12 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from rangedaemon.control.access import Asked, Rules, judge
 from rangedaemon.control.answers import Answer
-from rangedaemon.control.intake import MAX_BODY, ControlRequest
+from rangedaemon.control.intake import MAX_BODY, ControlRequest, cut_off
 from rangedaemon.control.metrics import Meters
 from rangedaemon.control.problems import (
     BodyTooLarge,
     MalformedRequest,
+    NotReady,
     WrongToken,
     problem_answer,
 )
@@ -55,6 +56,8 @@ class Gate(Resource):
         Resource.__init__(self)
         self._slowdown = slowdown
         self._rules = rules
+        self._crowd = Unanswered()
+        self._closed = False
         self._api = api
         self._branches = branches
         self._meters = meters
@@ -65,12 +68,47 @@ class Gate(Resource):
         self._meters.watch(request)
         set_fields(request, self._fields)
         try:
+            self._insist_on_being_open()
             judge(asked_by(request), self._rules)
         except WrongToken as fault:
             return self._refuse_slowly(request, fault)
         except Fault as fault:
             return refuse(request, fault)
+        self._crowd.enter(request)
         return self._hand_on(request)
+
+    def _insist_on_being_open(self) -> None:
+        """:raises NotReady: the daemon stops."""
+        if self._closed:
+            raise NotReady("the daemon is stopping")
+
+    def change(self, rules: Rules) -> None:
+        """
+        Judge by *rules* from now on, also those who were let in before and still read.
+
+        A change that was begun with a token that was valid then is answered.
+        """
+        self._rules = rules
+        for request in self._crowd.requests:
+            if request.method in (b"GET", b"HEAD") and not self._lets_in(request):
+                cut_off(request)
+
+    def _lets_in(self, request: ControlRequest) -> bool:
+        try:
+            judge(asked_by(request), self._rules)
+        except Fault:
+            return False
+        return True
+
+    def cut_off_all(self) -> None:
+        """Answer nobody any more."""
+        for request in self._crowd.requests:
+            cut_off(request)
+
+    def close(self) -> Deferred[None]:
+        """Let nobody in any more; fires when all who were let in have their answers."""
+        self._closed = True
+        return self._crowd.gone()
 
     def _refuse_slowly(self, request: Request, fault: WrongToken) -> int:
         waited = Deferred.fromCoroutine(self._slowdown.wait(peer_at(request)))
@@ -87,6 +125,40 @@ class Gate(Resource):
         request.prepath = [segments.pop(0)]
         request.render(getChildForRequest(branch, request))
         return NOT_DONE_YET
+
+
+class Unanswered:
+    """The requests that were let in and have no whole answer yet (WebSockets never have one)."""
+
+    def __init__(self) -> None:
+        self._requests: set[ControlRequest] = set()
+        self._waiters: list[Deferred[None]] = []
+
+    @property
+    def requests(self) -> list[ControlRequest]:
+        """All of them."""
+        return list(self._requests)
+
+    def enter(self, request: ControlRequest) -> None:
+        """One was let in."""
+        if not request.requestHeaders.hasHeader(b"Upgrade"):
+            self._requests.add(request)
+            request.notifyFinish().addBoth(lambda _: self._leave(request))
+
+    def _leave(self, request: ControlRequest) -> None:
+        self._requests.discard(request)
+        self._tell()
+
+    def gone(self) -> Deferred[None]:
+        """Fires when there are none."""
+        waiter: Deferred[None] = Deferred()
+        self._waiters.append(waiter)
+        self._tell()
+        return waiter
+
+    def _tell(self) -> None:
+        while self._waiters and not self._requests:
+            self._waiters.pop().callback(None)
 
 
 def _finish(request: Request, fault: Fault) -> None:

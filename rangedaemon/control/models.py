@@ -218,6 +218,13 @@ class StatusObject(BaseModel):
     """The addresses of the served folders."""
 
 
+class Reloaded(BaseModel):
+    """What a configuration that was read again has changed."""
+
+    changed: list[str]
+    """Keys whose values are other ones than before, such as ``server.mounts``."""
+
+
 class Health(BaseModel):
     """Whether the daemon serves."""
 

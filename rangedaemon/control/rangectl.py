@@ -105,6 +105,7 @@ for _command in (
     looking.events,
     looking.metrics,
     steering.limits,
+    steering.reload,
     steering.shutdown,
     looking.completion,
 ):

@@ -26,6 +26,7 @@ from rangedaemon.control.intake import ControlRequest, cut_off
 from rangedaemon.control.problems import (
     MalformedRequest,
     MethodRefused,
+    NotReady,
     UnknownPath,
     problem_answer,
     unforeseen_answer,
@@ -194,7 +195,7 @@ def _on_fault(request: ControlRequest, failure: Failure) -> bytes | None:
     fault = failure.value
     if not isinstance(fault, Fault):
         raise TypeError(fault)
-    if fault.status >= 500:
+    if fault.status >= 500 and not isinstance(fault, NotReady):
         _log.warn("{method} {path} failed: {fault}", **_told(request), fault=fault.detail)
     return _refuse(request, problem_answer(fault))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import Request
 from twisted.web.resource import IResource
@@ -26,7 +28,8 @@ from rangedaemon.control.pulse import Pulse
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tally import Tally
-from rangedaemon.control.tokens import Keyring
+from rangedaemon.control.tokens import Entry, Keyring
+from rangedaemon.errors import StateForbids
 from rangedaemon.server.answering import Surroundings as FileSurroundings
 from rangedaemon.storage.threads import InThread, inline
 
@@ -36,19 +39,42 @@ class ControlSite(Site):
 
     def __init__(
         self,
-        root: IResource,
+        gate: Gate,
+        keyring: Keyring,
         clock: IReactorTime,
         starts: Sequence[Callable[[], None]],
         stops: Sequence[Callable[[], None]],
     ) -> None:
         Site.__init__(
             self,
-            root,
+            gate,
             requestFactory=ControlRequest,
             parsePOSTFormSubmission=False,
             reactor=clock,
         )
+        self._gate, self._keyring, self._clock = gate, keyring, clock
         self._starts, self._stops = starts, stops
+
+    def change_access(
+        self,
+        entries: Collection[Entry],
+        allowed_hosts: Collection[str],
+        allowed_origins: Collection[str],
+    ) -> None:
+        """These tokens, hosts and origins, and no others; who came by a former one is cut off."""
+        self._keyring.replace(entries)
+        self._gate.change(Rules(self._keyring, host_names(allowed_hosts), allowed_origins))
+
+    async def drain(self, patience: float) -> None:
+        """End streams and sessions, finish what was begun, and tell all others to come later."""
+        answered = self._gate.close().addTimeout(patience, self._clock)
+        self._stop()
+        with suppress(DeferredTimeout):
+            await answered
+
+    def hasten(self) -> None:
+        """Cut off at once whoever `drain` waits for."""
+        self._gate.cut_off_all()
 
     def startFactory(self) -> None:
         """The first port is open."""
@@ -58,9 +84,13 @@ class ControlSite(Site):
 
     def stopFactory(self) -> None:
         """The port is closed: nobody listens to events any more."""
-        for stop in self._stops:
-            stop()
+        self._stop()
         super().stopFactory()
+
+    def _stop(self) -> None:
+        stops, self._stops = self._stops, ()
+        for stop in stops:
+            stop()
 
     def log(self, request: Request) -> None:
         """No access log: targets of RPC by GET hold tokens; the metrics count requests."""
@@ -86,6 +116,10 @@ class Settings:
         return Rules(self.keyring, host_names(self.allowed_hosts), self.allowed_origins)
 
 
+async def _no_file() -> Sequence[str]:
+    raise StateForbids("the daemon was not started from a file that could be read again")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """The process that is steered, and what of it control may use."""
@@ -105,12 +139,14 @@ class Host:
     rate_out: Callable[[], float] = lambda: 0.0
     places: Callable[[], Iterable[str]] = tuple
     """The addresses of the served folders."""
+    reload: Callable[[], Awaitable[Sequence[str]]] = _no_file
+    """Reads the configuration again; answers with the keys whose values are new."""
 
     def shown(self, config_path: str | None) -> Surroundings:
         """What of it the routes may see and touch."""
         return Surroundings(
             self.clock, self.started_at, config_path, self.rate_out, self.shutdown,
-            self.readiness, self.places,
+            self.readiness, self.places, self.reload,
         )  # fmt: skip
 
     @property
@@ -142,7 +178,7 @@ def build_control_site(
     tree = {b"jsonrpc": rpc, **(branches or {})}
     gate = Gate(settings.rules, api, tree, meters, slowdown, f"rangedaemon/{__version__}")
     stops = [stream.stop, stop_rpc, stop_counting, pulse.stop]
-    return ControlSite(gate, host.clock, [pulse.start], stops)
+    return ControlSite(gate, settings.keyring, host.clock, [pulse.start], stops)
 
 
 def _rpc(

@@ -57,7 +57,8 @@ class Keyring:
     """The tokens that are valid now; `replace` revokes the ones that are gone."""
 
     def __init__(self, entries: Collection[Entry]) -> None:
-        self._digests = _digests(entries)
+        self._digests: list[tuple[bytes, Principal]] = []
+        self.replace(entries)
 
     @classmethod
     def of(cls, token: str) -> Keyring:
@@ -66,7 +67,13 @@ class Keyring:
 
     def replace(self, entries: Collection[Entry]) -> None:
         """From now on these tokens, and no others, are valid."""
-        self._digests = _digests(entries)
+        before = {entry: entry[1] for entry in self._digests}
+        # Whoever keeps both name and token stays the same object, so that `holds` knows it.
+        self._digests = [(at, before.get((at, who), who)) for at, who in _digests(entries)]
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether the token that *principal* was admitted by is still valid."""
+        return any(who is principal for _, who in self._digests)
 
     def admit(self, token: str) -> Principal | None:
         """Whose token it is; every digest is compared, whichever fits."""

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 
 
 class _SharedPort(tcp.Port):
@@ -39,6 +40,24 @@ class _SharedPort(tcp.Port):
     @numberAccepts.setter
     def numberAccepts(self, _: int) -> None:  # noqa: N802
         """Twisted would have it follow the traffic."""
+
+    def doRead(self) -> None:  # noqa: N802
+        """Accept; no more where the one who listens has closed the socket for all."""
+        if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            super().doRead()  # type: ignore[no-untyped-call]
+        else:
+            self.leave()
+
+    def connectionLost(self, _reason: Failure) -> None:
+        """The reactor has seen the same."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Accept no more, and let go of the socket, which stays open for others."""
+        if self.connected:
+            self.connected = False
+            self.stopReading()  # type: ignore[no-untyped-call]
+            self.socket.close()
 
     def startListening(self) -> None:  # noqa: N802
         """Begin to accept."""

@@ -44,11 +44,17 @@ class Crowd:
     """The connections that there are, of all and of each address; None is no limit."""
 
     def __init__(self, most: int | None = None, most_of_one: int | None = None) -> None:
-        self._most = most
-        self._most_of_one = most_of_one
+        self.allow(most, most_of_one)
         self._members: set[RangeChannel] = set()
         self._by_address: Counter[str] = Counter()
-        self._empty: Deferred[None] | None = None
+        self._waiters: list[Deferred[None]] = []
+        self.draining = False
+        """Whether no more than what was begun is to be done."""
+
+    def allow(self, most: int | None, most_of_one: int | None) -> None:
+        """Let so many in from now on; who is there already stays."""
+        self._most = most
+        self._most_of_one = most_of_one
 
     @property
     def total(self) -> int:
@@ -59,11 +65,6 @@ class Crowd:
     def sending(self) -> int:
         """Octets that went out of the answers that are under way."""
         return sum(member.requests[0].sentLength for member in self._members if member.requests)
-
-    @property
-    def draining(self) -> bool:
-        """Whether no more than what was begun is to be done."""
-        return self._empty is not None
 
     def has_room(self, address: str) -> bool:
         """Whether one more may come from *address*."""
@@ -85,11 +86,13 @@ class Crowd:
         self._tell()
 
     def drain(self) -> Deferred[None]:
-        """Close what is idle, finish what was begun; fires when nobody is left. Call it once."""
+        """Close what is idle, finish what was begun; fires when nobody is left."""
         empty: Deferred[None] = Deferred()
-        self._empty = empty
-        for member in list(self._members):
-            member.end_soon()
+        self._waiters.append(empty)
+        if not self.draining:
+            self.draining = True
+            for member in list(self._members):
+                member.end_soon()
         self._tell()
         return empty
 
@@ -99,8 +102,8 @@ class Crowd:
             member.transport.abortConnection()
 
     def _tell(self) -> None:
-        if self._empty is not None and not self._members and not self._empty.called:
-            self._empty.callback(None)
+        while self._waiters and not self._members:
+            self._waiters.pop().callback(None)
 
 
 class RangeChannel(HTTPChannel):

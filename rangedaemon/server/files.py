@@ -60,10 +60,10 @@ _log = Logger()
 class Files:
     """Answers for files of mounts."""
 
-    def __init__(self, surroundings: Surroundings, hot: HotFiles) -> None:
+    def __init__(self, surroundings: Surroundings, hot: HotFiles, digests: DigestCache) -> None:
         self._surroundings = surroundings
         self._hot = hot
-        self._digests = DigestCache(surroundings.in_thread)
+        self._digests = digests
         self._paces: dict[Mount, Pace] = {}
 
     async def serve(

@@ -32,6 +32,7 @@ from rangedaemon.server.answering import (
 )
 from rangedaemon.server.cors import preflight_fields, sharing_fields
 from rangedaemon.server.files import Files
+from rangedaemon.server.hashing import DigestCache
 from rangedaemon.server.hot import HotFiles
 from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
@@ -64,17 +65,24 @@ class MountsResource(Resource):
     """
     Serves *mounts*; where their prefixes nest, the longest one that fits counts.
 
+    :param digests: what is known already, of an earlier resource.
     :raises ValueError: two mounts have the same prefix, or one is not a path.
     """
 
     isLeaf = True
 
-    def __init__(self, mounts: Sequence[Mount], surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        mounts: Sequence[Mount],
+        surroundings: Surroundings,
+        digests: DigestCache | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._surroundings = surroundings
+        self.digests = digests or DigestCache(surroundings.in_thread)
         self.hot = HotFiles(surroundings.clock, surroundings.now)
         """What is answered without this resource, for it was asked for a moment ago."""
-        self._files = Files(surroundings, self.hot)
+        self._files = Files(surroundings, self.hot, self.digests)
         self.now = surroundings.now
         mounted = [_mounted(mount) for mount in mounts]
         if len({each.prefix for each in mounted}) < len(mounted):

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from rangedaemon.server.accesslog import AccessLog
 from rangedaemon.server.mounts import Mount
-from rangedaemon.server.site import Limits, RangeSite, build_site
+from rangedaemon.server.site import Limits, RangeSite, build_site, change_site
 from rangedaemon.storage.threads import InThread
 
 
@@ -46,12 +46,24 @@ class SiteSetup:
 
         :raises ValueError: two mounts have the same path.
         """
-        log = None
-        if self.access_log is not None:
-            log = AccessLog(self.access_log, self.access_format, in_thread)
+        log = self._log(in_thread)
         return build_site(
             self.mounts, clock=clock, in_thread=in_thread, limits=self.limits, access_log=log
         )
+
+    def change(self, site: RangeSite, in_thread: InThread) -> None:
+        """
+        Have *site* serve so from now on.
+
+        :raises ValueError: two mounts have the same path, and nothing has changed.
+        """
+        log = self._log(in_thread)
+        change_site(site, self.mounts, in_thread=in_thread, limits=self.limits, access_log=log)
+
+    def _log(self, in_thread: InThread) -> AccessLog | None:
+        if self.access_log is None:
+            return None
+        return AccessLog(self.access_log, self.access_format, in_thread)
 
     def to_json(self) -> str:
         """On one line."""

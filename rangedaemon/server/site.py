@@ -129,13 +129,20 @@ class RangeSite(Site):
             mounts, parsePOSTFormSubmission=False, reactor=clock, timeout=limits.idle_timeout
         )
         self.displayTracebacks = False
-        self.now = mounts.now
-        self._hot = mounts.hot
-        most = _most_connections() if limits.connections is None else limits.connections
-        self.crowd = Crowd(most, limits.connections_per_address)
+        self.crowd = Crowd()
         self._sent = 0
         self.received = 0
         """Octets of the bodies of uploads that came so far."""
+        self.change(mounts, limits, access_log)
+
+    def change(self, mounts: MountsResource, limits: Limits, access_log: AccessLog | None) -> None:
+        """Serve so from the next request on; what is under way ends as it began."""
+        self.resource: MountsResource = mounts
+        self.now = mounts.now
+        self._hot = mounts.hot
+        self.timeOut = limits.idle_timeout
+        most = _most_connections() if limits.connections is None else limits.connections
+        self.crowd.allow(most, limits.connections_per_address)
         self._head_timeout = limits.head_timeout
         self._access_log = access_log
 
@@ -252,3 +259,21 @@ def build_site(
     """
     surroundings = Surroundings(clock, in_thread, now, patience=limits.stall_timeout)
     return RangeSite(MountsResource(mounts, surroundings), clock, limits, access_log)
+
+
+def change_site(
+    site: RangeSite,
+    mounts: Sequence[Mount],
+    *,
+    in_thread: InThread,
+    limits: Limits,
+    access_log: AccessLog | None,
+) -> None:
+    """
+    Have *site* serve otherwise, and take no uploads; what it knows of files stays known.
+
+    :raises ValueError: two mounts have the same path, and nothing has changed.
+    """
+    before = site.resource
+    surroundings = Surroundings(site.reactor, in_thread, before.now, patience=limits.stall_timeout)
+    site.change(MountsResource(mounts, surroundings, before.digests), limits, access_log)

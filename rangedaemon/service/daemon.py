@@ -11,36 +11,38 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import product
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
-from twisted.web.server import Site
 
 from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
-from rangedaemon.control.site import Host, Settings, build_control_site
+from rangedaemon.control.problems import NotReady
+from rangedaemon.control.site import ControlSite, Host, Settings, build_control_site
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.control.ui import branches
 from rangedaemon.errors import Fault
 from rangedaemon.service.joblog import JobLog
+from rangedaemon.service.listeners import Listeners
 from rangedaemon.service.notify import notify
 from rangedaemon.service.ports import (
     PromptEndpoint,
     StartFailed,
     clear_reasons,
-    listening,
     refuse_plain_remote,
 )
+from rangedaemon.service.reloading import Parts, Reloader
 from rangedaemon.service.serving import Serving
 from rangedaemon.service.wiring import build_runner, keyring_of, specs_of
 from rangedaemon.storage.journal import Journal
@@ -49,6 +51,8 @@ from rangedaemon.storage.sample import make_sample
 from rangedaemon.storage.threads import OwnThread, pooled
 
 DISK_THREADS = 4
+DRAIN_SECONDS = 10.0
+"""For answers of the control API at a stop, where nothing is served beside it."""
 JOURNAL_FILE = "journal.sqlite"
 
 
@@ -63,35 +67,33 @@ class Daemon(MultiService):
         """True from the end of the start to the beginning of the stop."""
         self.failed = False
         """Whether the daemon ended because its start could not be finished."""
-        self._config = config
+        self._first_config = config
+        self._hung_up = False
+        """Whether to read the configuration again as soon as the start is over."""
         self._reactor = reactor
         self._source = source
         self._disk = ThreadPool(1, DISK_THREADS, name="disk")
         self._in_disk_thread = pooled(reactor, self._disk)
-        self._ports = MultiService()
-        self._ports.setServiceParent(self)
-        self._control: list[PromptEndpoint] = []
-        self._serving: Serving | None = None
         self._beginning: Deferred[None] | None = None
         self._journal_thread = OwnThread(reactor, "journal")
         self._opened: Opened | None = None
         self._journal: Journal
         self._runner: Runner
         self._network: Network
-        if config.server is not None:
-            self._serving = Serving(config.server, reactor, self._in_disk_thread)
-            self._serving.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._site: ControlSite
+        self._control: Listeners | None = None
+        self._reloader: Reloader | None = None
+        self._serving = Serving(config.server, reactor, self._in_disk_thread)
+        self._serving.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     @property
-    def _files(self) -> list[PromptEndpoint]:
-        return self._serving.endpoints if self._serving else []
+    def _config(self) -> Config:
+        """What is in force."""
+        return self._reloader.config if self._reloader else self._first_config
 
-    def _listen(self, descriptions: Iterable[str], site: Site) -> list[PromptEndpoint]:
-        site.noisy = False
-        endpoints = [PromptEndpoint(self._reactor, text) for text in descriptions]
-        for endpoint in endpoints:
-            listening(endpoint, site).setServiceParent(self._ports)
-        return endpoints
+    @property
+    def _control_endpoints(self) -> list[PromptEndpoint]:
+        return self._control.endpoints if self._control else []
 
     # -- start ------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ class Daemon(MultiService):
             self._open()
             super().startService()  # type: ignore[no-untyped-call]
             if not self._config.control.allow_plain_remote:
-                refuse_plain_remote(self._control)
+                refuse_plain_remote(self._control_endpoints)
         self._reactor.callWhenRunning(self._begin)
 
     @contextmanager
@@ -133,7 +135,7 @@ class Daemon(MultiService):
 
     def _abandon(self) -> None:
         """Let go of what the start had already taken."""
-        for endpoint in (*self._files, *self._control):
+        for endpoint in (*self._serving.endpoints, *self._control_endpoints):
             if endpoint.port is not None:
                 endpoint.port.stopListening()
         if self._opened is not None:
@@ -148,8 +150,7 @@ class Daemon(MultiService):
         keyring = keyring_of(config, os.urandom)
         self._journal_thread.start()
         self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
-        if self._serving is not None:
-            self._serving.open(config.state_dir, self._journal)
+        self._serving.open(config.state_dir, self._journal)
         self._runner, self._network = build_runner(
             config.downloads,
             self._reactor,
@@ -158,9 +159,13 @@ class Daemon(MultiService):
             state_dir=config.state_dir,
         )
         self._runner.subscribe(JobLog())
-        self._control = self._listen(config.control.listen, self._control_site(keyring))
+        self._site = self._control_site(keyring)
+        self._control = Listeners(self._reactor, config.control.listen, self._site)
+        self._control.setServiceParent(self)  # type: ignore[no-untyped-call]
+        parts = Parts(self._serving, self._control, self._site, self._runner, self._in_disk_thread)
+        self._reloader = Reloader(parts, config, self._source, self)
 
-    def _control_site(self, keyring: Keyring) -> Site:
+    def _control_site(self, keyring: Keyring) -> ControlSite:
         config = self._config
         settings = Settings(
             keyring=keyring,
@@ -182,14 +187,14 @@ class Daemon(MultiService):
             registry=self._registry(),
             shutdown=self._shut_down,
             in_thread=self._in_disk_thread,
-            rate_out=self._serving.rate if self._serving else lambda: 0.0,
+            rate_out=self._serving.rate,
             places=self._places,
+            reload=self.reload,
         )
 
     def _registry(self) -> CollectorRegistry:
         registry = CollectorRegistry()
-        if self._serving is not None:
-            registry.register(self._serving)
+        registry.register(self._serving)
         return registry
 
     def _begin(self) -> None:
@@ -199,13 +204,14 @@ class Daemon(MultiService):
     async def _become_ready(self) -> None:
         """What is left to do once the reactor runs."""
         await self._make_sample()
-        if self._serving is not None:
-            await self._serving.begin()
+        await self._serving.begin()
         await self._runner.recover()
         await self._runner.declare(specs_of(self._config))
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.ready = True
         notify(os.environ, "READY=1", "STATUS=ready")
+        if self._hung_up:
+            self.hang_up()
         for line in self._addresses():
             self._log.info("{line}", line=line)
 
@@ -233,7 +239,7 @@ class Daemon(MultiService):
         """Where everything is, for whoever started us."""
         for place in self._places():
             yield f"files     {place}"
-        for endpoint in self._control:
+        for endpoint in self._control_endpoints:
             yield f"page      {endpoint}/ui/"
             yield f"API       {endpoint}/api/v1"
         yield f"token     {self._config.token_file}"
@@ -242,8 +248,35 @@ class Daemon(MultiService):
     def _places(self) -> Iterator[str]:
         """Where the served folders are."""
         server = self._config.server
-        for endpoint, mount in product(self._files, server.mounts if server else ()):
+        for endpoint, mount in product(self._serving.endpoints, server.mounts if server else ()):
             yield f"{endpoint}{mount.path}"
+
+    # -- another configuration ----------------------------------------------------
+
+    def hang_up(self) -> None:
+        """Read the configuration again, now or when the start is over."""
+        self._hung_up = not self.ready
+        if self.ready:
+            Deferred.fromCoroutine(self.reload()).addErrback(self._note_reload)
+
+    async def reload(self) -> Sequence[str]:
+        """Read the configuration again; what may go wrong stands at `Reloader.reload`."""
+        if self._reloader is None:
+            raise NotReady("the daemon is starting")
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        notify(os.environ, "RELOADING=1", f"MONOTONIC_USEC={now}")
+        try:
+            changed = await self._reloader.reload()
+            await self._make_sample()
+        finally:
+            if self.ready:
+                notify(os.environ, "READY=1")
+        return changed
+
+    def _note_reload(self, failure: Failure) -> None:
+        """Nobody waits for it; a fault is in the log already."""
+        if not failure.check(Fault):
+            self._log.failure("the reload failed", failure)
 
     # -- stop -------------------------------------------------------------------
 
@@ -251,8 +284,19 @@ class Daemon(MultiService):
         with suppress(ReactorNotRunning):
             self._reactor.stop()
 
+    def end(self) -> None:
+        """Stop, in order."""
+        self._log.info("stopping: what was begun may end, what is new is refused")
+        self._shut_down()
+
+    def hasten(self) -> None:
+        """Stop at once: cut off whoever is still served."""
+        self._log.info("stopping at once")
+        self._serving.hasten()
+        self._site.hasten()
+
     def stopService(self) -> Deferred[None]:
-        """Stop listening, checkpoint and end all jobs, close the journal."""
+        """Finish what was begun, checkpoint and end all jobs, close ports and journal."""
         self.ready = False
         notify(os.environ, "STOPPING=1", "STATUS=stopping")
         if self._beginning is not None:
@@ -261,6 +305,7 @@ class Daemon(MultiService):
 
     async def _stop(self) -> None:
         steps: tuple[Callable[[], Any], ...] = (
+            lambda: Deferred.fromCoroutine(self._drain()),
             super().stopService,
             self._network.close,
             lambda: Deferred.fromCoroutine(self._journal.close()),
@@ -268,6 +313,22 @@ class Daemon(MultiService):
         )
         for step in steps:
             await maybeDeferred(step).addErrback(self._note)
+
+    async def _drain(self) -> None:
+        """Readers finish what they have begun, jobs end; whoever comes is sent away."""
+        server = self._config.server
+        patience = server.limits.drain_timeout if server else DRAIN_SECONDS
+        ends = await DeferredList(
+            [
+                Deferred.fromCoroutine(self._serving.drain()),
+                Deferred.fromCoroutine(self._site.drain(patience)),
+                maybeDeferred(self._runner.stopService),
+            ],
+            consumeErrors=True,
+        )
+        for fine, end in ends:
+            if isinstance(end, Failure) and not fine:
+                self._note(end)
 
     def _note(self, failure: Failure) -> None:
         """A step of the stop that failed keeps none of the others from being made."""

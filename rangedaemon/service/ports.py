@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from twisted.application.internet import StreamServerEndpointService
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -90,8 +89,17 @@ class PromptEndpoint:
     def _keep(self, port: IListeningPort) -> IListeningPort:
         self.port = port
         if self._deaf:
-            port.stopReading()  # type: ignore[attr-defined]
+            self.hear(deaf=True)
         return port
+
+    def hear(self, *, deaf: bool) -> None:
+        """Leave what comes to another process, or take it from now on."""
+        self._deaf = deaf
+        port: Any = self.port
+        if port is not None and deaf:
+            port.stopReading()
+        elif port is not None:
+            port.startReading()
 
     @property
     def url(self) -> str | None:
@@ -129,8 +137,3 @@ def refuse_plain_remote(endpoints: Iterable[PromptEndpoint]) -> None:
                 f"{endpoint.description} listens beyond loopback without TLS: "
                 "set control.allow_plain_remote: true if that is meant"
             )
-
-
-def listening(endpoint: PromptEndpoint, factory: IProtocolFactory) -> StreamServerEndpointService:
-    """The service that listens with *factory* at *endpoint*."""
-    return StreamServerEndpointService(endpoint, factory)

@@ -1,29 +1,32 @@
 """
 Who serves the mounts: this process, or workers at the same sockets.
 
-This process listens in either case, so that what is in the way shows at the start and
-a worker's death closes no port.
+This process listens in either case, so that what is in the way shows at the start, a
+worker's death closes no port, and who comes during a stop is told so.
 """
 
 from __future__ import annotations
 
 import random
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.protocol import Factory
+from twisted.internet.defer import gatherResults, maybeDeferred
 from twisted.internet.task import LoopingCall
 
 from rangedaemon.config import Server
 from rangedaemon.core.rates import RateMeter
-from rangedaemon.server.site import RangeSite
-from rangedaemon.service.ports import PromptEndpoint, listening
+from rangedaemon.errors import BadConfiguration, Complaint
+from rangedaemon.server.setup import SiteSetup
+from rangedaemon.service.changes import Prepared
+from rangedaemon.service.listeners import Change, Listeners, descriptors_of, read_certificates
+from rangedaemon.service.ports import PromptEndpoint
 from rangedaemon.service.receiving import Receiving
 from rangedaemon.service.wiring import setup_of
 from rangedaemon.service.workers import Workers
@@ -34,37 +37,26 @@ _MOST_FILES = 1 << 20
 
 
 class Serving(MultiService):
-    """The mounts of *server*, served."""
+    """The mounts of *server*, served; nothing where it is None."""
 
-    def __init__(self, server: Server, reactor: Any, in_thread: InThread) -> None:
+    def __init__(self, server: Server | None, reactor: Any, in_thread: InThread) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
+        self._in_thread = in_thread
         self._meter = RateMeter()
         self._ticks = LoopingCall(self._tick)
         self._ticks.clock = reactor
-        self._patience = server.limits.drain_timeout
         self._server = server
-        self._in_thread = in_thread
         self._receiving: Receiving | None = None
-        self._site: RangeSite | None = None
+        self._receive: Callable[[Server], Receiving] | None = None
         self._workers: Workers | None = None
-        self._ports = MultiService()
-        self._ports.setServiceParent(self)
-        setup = setup_of(server)
-        if server.workers:
-            self._workers = Workers(
-                reactor, server.workers, setup.shared_by(server.workers).to_json(), server.listen,
-                self._descriptors, self._patience, random.random,
-            )  # fmt: skip
-        else:
-            self._site = setup.site(reactor, in_thread)
-        factory = self._site or Factory()
-        factory.noisy = False
-        self.endpoints = [
-            PromptEndpoint(reactor, text, deaf=self._workers is not None) for text in server.listen
-        ]
-        for endpoint in self.endpoints:
-            listening(endpoint, factory).setServiceParent(self._ports)
+        self._retired: list[Workers] = []
+        self._past = 0
+        self._site = setup_of(server).site(reactor, in_thread)
+        self.listeners = Listeners(reactor, _places(server), self._site, deaf=_count(server) > 0)
+        self.listeners.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if _count(server):
+            self._workers = self._make_workers(server, self.listeners.endpoints)
 
     def open(self, state_dir: Path, journal: Transactions) -> None:
         """
@@ -72,15 +64,51 @@ class Serving(MultiService):
 
         :raises StorageFault: a file of credentials cannot be used.
         """
-        if self._site is not None and any(mount.uploads for mount in self._server.mounts):
-            self._receiving = Receiving(
-                self._server, self._reactor, self._in_thread, state_dir=state_dir, journal=journal
-            )
-            self._site.resource.receive_by(self._receiving.receivers)
+        self._receive = partial(
+            Receiving,
+            reactor=self._reactor,
+            in_thread=self._in_thread,
+            state_dir=state_dir,
+            journal=journal,
+        )
+        self._receiving = self._receiver_for(self._server)
+        self._receive_by(self._receiving)
 
-    def _descriptors(self) -> list[int]:
-        ports: list[Any] = [endpoint.port for endpoint in self.endpoints]
-        return [port.fileno() for port in ports]
+    def _receiver_for(self, server: Server | None) -> Receiving | None:
+        """
+        Who takes the uploads of *server*'s mounts.
+
+        :raises BadConfiguration: somebody does, and has to do it otherwise.
+        :raises StorageFault: a file of credentials cannot be used.
+        """
+        if self._receiving is not None:
+            if _taking(server) != _taking(self._server):
+                raise BadConfiguration([Complaint("server.mounts", _FIXED_UPLOADS)])
+            return self._receiving
+        if server is None or not _taking(server) or self._receive is None:
+            return None
+        return self._receive(server)
+
+    def _receive_by(self, receiving: Receiving | None) -> None:
+        if receiving is not None:
+            self._site.resource.receive_by(receiving.receivers)
+
+    @property
+    def endpoints(self) -> list[PromptEndpoint]:
+        """Where files are served."""
+        return self.listeners.endpoints
+
+    def _make_workers(self, server: Server | None, endpoints: Sequence[PromptEndpoint]) -> Workers:
+        setup = setup_of(server)
+        return Workers(
+            self._reactor,
+            _count(server),
+            _share(server).to_json(),
+            [endpoint.description for endpoint in endpoints],
+            lambda: descriptors_of(endpoints),
+            setup.drain_timeout,
+            random.random,
+        )
 
     async def begin(self) -> None:
         """
@@ -95,16 +123,112 @@ class Serving(MultiService):
             self._workers.setServiceParent(self)  # type: ignore[no-untyped-call]
             await self._workers.begin()
 
+    # -- another configuration -----------------------------------------------------
+
+    async def prepare(self, server: Server | None) -> Prepared:
+        """
+        Get ready to serve *server* without dropping a connection.
+
+        :raises Exception: a port, a certificate or a worker cannot be had; all is as before.
+        """
+        change = self.listeners.change_to(_places(server), deaf=_count(server) > 0)
+        try:
+            await change.begin()
+            certificates = await read_certificates(change.kept, self._in_thread)
+            receiving = self._receiver_for(server)
+            workers = await self._successors(server, change)
+        except BaseException:
+            await self._undo(change)
+            raise
+
+        async def commit() -> None:
+            await change.commit()
+            certificates()
+            await self._serve(server, workers, receiving)
+
+        async def undo() -> None:
+            if workers is not None and workers is not self._workers:
+                await _dismiss(workers)
+            await self._undo(change)
+
+        return Prepared(commit, undo)
+
+    async def _undo(self, change: Change) -> None:
+        await change.undo()
+        if change.moved and self._workers is not None:
+            # Their sockets were closed under them.
+            workers = await self._begun(self._server, self.endpoints)
+            await self._serve(self._server, workers, self._receiving)
+
+    async def _successors(self, server: Server | None, change: Change) -> Workers | None:
+        """The workers to be: the same ones where they have the right number and sockets."""
+        if not _count(server):
+            return None
+        same = _count(server) == _count(self._server) and _places(server) == _places(self._server)
+        if same and self._workers is not None:
+            return self._workers
+        return await self._begun(server, change.after)
+
+    async def _begun(self, server: Server | None, endpoints: Sequence[PromptEndpoint]) -> Workers:
+        """New workers, which serve already."""
+        workers = self._make_workers(server, endpoints)
+        workers.startService()  # type: ignore[no-untyped-call]
+        try:
+            await workers.begin()
+        except BaseException:
+            await _dismiss(workers)
+            raise
+        return workers
+
+    async def _serve(
+        self, server: Server | None, workers: Workers | None, receiving: Receiving | None
+    ) -> None:
+        before, self._workers, self._server = self._workers, workers, server
+        setup = setup_of(server)
+        setup.change(self._site, self._in_thread)
+        self._receive_by(receiving)
+        if receiving is not self._receiving and receiving is not None:
+            self._receiving = receiving
+            receiving.begin()
+        if workers is not None and workers is before:
+            await workers.change(_share(server).to_json(), setup.drain_timeout)
+            return
+        if workers is not None:
+            workers.setServiceParent(self)  # type: ignore[no-untyped-call]
+        if before is not None:
+            self._retire(before)
+
+    def _retire(self, workers: Workers) -> None:
+        """Let the last connections of *workers* come to their end, however long that takes."""
+
+        def forget(_: object) -> None:
+            self._retired.remove(workers)
+            self._past += workers.sent
+            workers.disownServiceParent()  # type: ignore[no-untyped-call]
+
+        self._retired.append(workers)
+        workers.retire().addCallback(forget)
+
+    # -- what there is to tell -----------------------------------------------------
+
+    @property
+    def _all_workers(self) -> list[Workers]:
+        return [*self._retired, *([self._workers] if self._workers else [])]
+
     @property
     def sent(self) -> int:
         """Octets of bodies that went out so far."""
-        part = self._workers or self._site
-        return part.sent if part is not None else 0
+        return self._past + self._site.sent + sum(each.sent for each in self._all_workers)
+
+    @property
+    def connections(self) -> int:
+        """Connections of readers that are open."""
+        return self._site.crowd.total + sum(each.connections for each in self._all_workers)
 
     @property
     def received(self) -> int:
         """Octets of uploads that came so far."""
-        return self._site.received if self._site is not None else 0
+        return self._site.received
 
     def rate(self) -> float:
         """Octets per second over the last seconds."""
@@ -112,21 +236,6 @@ class Serving(MultiService):
 
     def _tick(self) -> None:
         self._meter.note(self._reactor.seconds(), self.sent)
-
-    def stopService(self) -> Deferred[Any]:
-        """Listen no more, and finish what was begun."""
-        if self._ticks.running:
-            self._ticks.stop()
-        steps = [maybeDeferred(super().stopService)]
-        if self._site is not None:
-            steps.append(Deferred.fromCoroutine(self._end(self._site)))
-        return gatherResults(steps)
-
-    async def _end(self, site: RangeSite) -> None:
-        await site.drain(self._patience)
-        if self._receiving is not None:
-            await self._receiving.close()
-        await site.logged()
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus is told (the interface of its collectors)."""
@@ -140,16 +249,74 @@ class Serving(MultiService):
         )
         if self._receiving is not None:
             yield from self._receiving.collect()
-        crowd = self._workers.connections if self._workers else None
-        if self._site is not None:
-            crowd = self._site.crowd.total
         yield GaugeMetricFamily(
-            "rangedaemon_connections", "Connections of readers that are open.", value=crowd
+            "rangedaemon_connections",
+            "Connections of readers that are open.",
+            value=self.connections,
         )
         yield GaugeMetricFamily(
             "rangedaemon_workers", "Worker processes that run.",
-            value=self._workers.alive if self._workers else 0,
+            value=sum(each.alive for each in self._all_workers),
         )  # fmt: skip
+
+    # -- the end -------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """
+        Finish what was begun, for as long as the configuration allows, then cut off the rest.
+
+        Whoever comes meanwhile is told to come back later.
+        """
+        if self._ticks.running:
+            self._ticks.stop()
+        self.listeners.adopt(self.endpoints, deaf=False)
+        ends = [maybeDeferred(each.stopService) for each in self._all_workers]
+        await self._site.drain(setup_of(self._server).drain_timeout)
+        await gatherResults(ends)
+        if self._receiving is not None:
+            await self._receiving.close()
+        await self._site.logged()
+
+    def hasten(self) -> None:
+        """Cut off at once whatever `drain` waits for."""
+        self._site.crowd.abort()
+        for workers in self._all_workers:
+            workers.kill()
+
+
+async def _dismiss(workers: Workers) -> None:
+    """End workers that have not begun anything."""
+    workers.kill()
+    await workers.retire()
+
+
+_FIXED_UPLOADS = (
+    "which mounts take uploads, and how, cannot change while the daemon runs: "
+    "put back what was there, or restart the daemon"
+)
+
+
+def _taking(server: Server | None) -> list[tuple[object, ...]]:
+    """The mounts that take uploads, and how they do."""
+    mounts = server.mounts if server is not None else ()
+    return [
+        (mount.path, mount.root, mount.hidden_files, mount.uploads)
+        for mount in mounts
+        if mount.uploads is not None
+    ]
+
+
+def _count(server: Server | None) -> int:
+    return server.workers if server is not None else 0
+
+
+def _places(server: Server | None) -> tuple[str, ...]:
+    return server.listen if server is not None else ()
+
+
+def _share(server: Server | None) -> SiteSetup:
+    """What one of the workers is told."""
+    return setup_of(server).shared_by(max(1, _count(server)))
 
 
 def raise_file_limit() -> None:

@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ from rangedaemon.storage.threads import InThread
 
 
 def keyring_of(config: Config, urandom: Callable[[int], bytes]) -> Keyring:
+    """The tokens that are valid; what may go wrong stands at `entries_of`."""
+    return Keyring(entries_of(config, urandom))
+
+
+def entries_of(config: Config, urandom: Callable[[int], bytes]) -> list[Entry]:
     """The tokens that the configuration names; their files are made where they are missing.
 
     :raises StorageFault, NotWritable: a file cannot be read, or cannot be made.
@@ -48,7 +54,7 @@ def keyring_of(config: Config, urandom: Callable[[int], bytes]) -> Keyring:
         elif token.digest is not None:
             digest = bytes.fromhex(token.digest.removeprefix("sha-256="))
             entries.append((digest, principal))
-    return Keyring(entries)
+    return entries
 
 
 _OWNER = Principal("control", Scope.ADMIN)
@@ -75,8 +81,10 @@ def mounts_of(server: Server) -> list[Mount]:
     ]
 
 
-def setup_of(server: Server) -> SiteSetup:
-    """All that the site is made of."""
+def setup_of(server: Server | None) -> SiteSetup:
+    """All that the site is made of; it serves nothing where there is no *server*."""
+    if server is None:
+        return SiteSetup(mounts=())
     limits, log = server.limits, server.access_log
     return SiteSetup(
         mounts=tuple(mounts_of(server)),
@@ -174,3 +182,20 @@ def build_runner(
     )
     runner = Runner(habits, max_active=downloads.max_active, new_id=lambda: secrets.token_hex(8))
     return runner, network
+
+
+def retuned(habits: Habits, downloads: Downloads) -> Habits:
+    """The habits of jobs that start from now on."""
+    retry = downloads.retry
+    around = replace(
+        habits.around,
+        retry=RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay),
+        stall_timeout=downloads.stall_timeout,
+    )
+    return replace(
+        habits,
+        around=around,
+        floor=_floor(downloads),
+        checkpoint_interval=downloads.checkpoint_interval,
+        min_segment_size=downloads.min_segment_size,
+    )

@@ -66,6 +66,7 @@ class _Process(ProcessProtocol):
         self.began = 0.0
         self.pid = 0
         self.reason = ""
+        self._changes: dict[int, Deferred[None]] = {}
         self.ready: Deferred[None] = Deferred()
         self.gone: Deferred[None] = Deferred()
 
@@ -93,8 +94,20 @@ class _Process(ProcessProtocol):
         elif "ready" in facts:
             if not self.ready.called:
                 self.ready.callback(None)
+        elif "changed" in facts:
+            self._changes.pop(facts["changed"]).callback(None)
         else:
             self.sent, self.connections = facts["sent"], facts["connections"]
+
+    def tell(self, **facts: Any) -> None:
+        """Have it do something else."""
+        self.transport.write(_line(facts))
+
+    def change(self, number: int, setup: str) -> Deferred[None]:
+        """Have it serve otherwise; fires when it does, or is gone."""
+        self._changes[number] = done = Deferred[None]()
+        self.tell(change=number, setup=setup)
+        return done
 
     def signal(self, name: str) -> None:
         """Send a signal, if there is still somebody to get it."""
@@ -111,7 +124,13 @@ class _Process(ProcessProtocol):
         if not self.ready.called:
             words = self.words.decode(errors="replace").strip().rpartition("\n")[2]
             self.ready.errback(NoWorker(words or self.reason))
+        while self._changes:
+            self._changes.popitem()[1].callback(None)
         self.gone.callback(None)
+
+
+def _line(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts).encode() + b"\n"
 
 
 class Workers(Service):
@@ -134,7 +153,10 @@ class Workers(Service):
     ) -> None:
         self._reactor = reactor
         self._count = count
-        self._told = json.dumps({"setup": setup, "endpoints": list(endpoints)}).encode() + b"\n"
+        self._endpoints = list(endpoints)
+        self._setup = setup
+        self._number = 0
+        self._retired = False
         self._descriptors = descriptors
         self._patience = patience
         self._retry = RetryPolicy(attempts=1, initial_delay=0.2, max_delay=30.0)
@@ -168,24 +190,50 @@ class Workers(Service):
         begun = [self._spawn().ready for _ in range(self._count)]
         return gatherResults(begun, consumeErrors=True).addErrback(_first_cause)
 
+    def change(self, setup: str, patience: float) -> Deferred[Any]:
+        """Have all serve as *setup* says; fires when all do, or have made room for others."""
+        self._setup, self._patience = setup, patience
+        self._number += 1
+        return gatherResults([each.change(self._number, setup) for each in self._processes])
+
+    def retire(self) -> Deferred[Any]:
+        """Others do the work: have each end when its last connection does; fires then."""
+        self._retired = True
+        self._forget_calls()
+        for process in self._processes:
+            process.tell(retire=True)
+        return self._all_gone()
+
     def stopService(self) -> Deferred[Any]:
         """Have all finish what they have begun, and end."""
         super().stopService()  # type: ignore[no-untyped-call]
-        for call in self._calls:
-            call.cancel()
-        self._calls.clear()
+        self._forget_calls()
         for process in self._processes:
             process.signal("TERM")
-        late = self._reactor.callLater(self._patience + _GRACE, self._kill)
-        gone = gatherResults([process.gone for process in self._processes])
-        return gone.addCallback(lambda _: late.cancel() if late.active() else None)
+        late = self._reactor.callLater(self._patience + _GRACE, self.kill)
+        return self._all_gone().addCallback(lambda _: late.cancel() if late.active() else None)
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """End all at once, and what they have begun with them."""
         for process in self._processes:
             process.signal("KILL")
 
+    def _forget_calls(self) -> None:
+        for call in self._calls:
+            call.cancel()
+        self._calls.clear()
+
+    def _all_gone(self) -> Deferred[Any]:
+        waiters: list[Deferred[None]] = []
+        for process in self._processes:
+            waiter: Deferred[None] = Deferred()
+            process.gone.chainDeferred(waiter)
+            waiters.append(waiter)
+        return gatherResults(waiters)
+
     def _spawn(self) -> _Process:
-        process = _Process(self._told, self._ended)
+        told = _line({"setup": self._setup, "endpoints": self._endpoints})
+        process = _Process(told, self._ended)
         process.began = self._reactor.seconds()
         # Where our modules are is not always where a new interpreter would look.
         path = os.pathsep.join(place for place in sys.path if place)
@@ -203,7 +251,7 @@ class Workers(Service):
     def _ended(self, process: _Process) -> None:
         self._processes.remove(process)
         self._past += process.sent
-        if not self.running:
+        if not self.running or self._retired:
             return
         words = process.words.decode(errors="replace").strip()
         _log.error("worker {pid} is gone: {why}", pid=process.pid, why=words or process.reason)

@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
 from tests.integration.ports import free_port
+from tests.integration.readers import Reader, get, receive
 from tests.integration.waiting import until
 
 SIZE = 48 << 20
@@ -47,17 +48,6 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def receive(peer: socket.socket) -> bytes:
-    """Everything up to the end of a connection, however it comes."""
-    blocks = []
-    try:
-        while block := peer.recv(1 << 20):
-            blocks.append(block)
-    except ConnectionError:
-        pass
-    return b"".join(blocks)
 
 
 class ServedCase(IntegrationCase):
@@ -99,22 +89,18 @@ class ServedCase(IntegrationCase):
         until(lambda: len(children_of(self.daemon.pid) - {victim}) == 2, "there are two again")
         self.pids |= children_of(self.daemon.pid)
 
-    def begin(self) -> socket.socket:
+    def begin(self) -> Reader:
         """A connection with a transfer under way that nobody reads yet."""
-        peer = socket.socket()
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        peer.settimeout(20)
-        peer.connect(("127.0.0.1", self.daemon.file_port))
-        self.addCleanup(peer.close)
-        peer.sendall(REQUEST)
-        self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
-        return peer
+        reader = Reader(self.daemon.file_port, "/files/f.bin")
+        self.addCleanup(reader.close)
+        self.assertEqual(reader.status, "200")
+        return reader
 
-    def holder(self, peer: socket.socket) -> int:
+    def holder(self, peer: Reader) -> int:
         """Which worker serves it."""
-        port = peer.getsockname()[1]
         return until(
-            lambda: next((pid for pid in self.pids if holds(pid, port)), None), "a worker has it"
+            lambda: next((pid for pid in self.pids if holds(pid, peer.port)), None),
+            "a worker has it",
         )
 
     def get(self, path: str = "/files/f.bin") -> bytes:
@@ -142,7 +128,7 @@ class WorkersTests(ServedCase):
         peer = self.begin()
         (victim,) = self.pids - {self.holder(peer)}
         os.kill(victim, signal.SIGKILL)
-        self.assert_whole(receive(peer))
+        self.assert_whole(peer.rest())
         until(lambda: len(children_of(self.daemon.pid) - {victim}) == 2, "there are two again")
         self.assertIn(f"worker {victim} is gone", self.daemon.log)
         self.pids |= children_of(self.daemon.pid)
@@ -152,7 +138,7 @@ class WorkersTests(ServedCase):
         peer = self.begin()
         victim = self.holder(peer)
         os.kill(victim, signal.SIGKILL)
-        self.assertLess(len(receive(peer)), SIZE)
+        self.assertLess(len(peer.rest()), SIZE)
         self.assert_whole(self.get())
         until(lambda: len(children_of(self.daemon.pid) - {victim}) == 2, "there are two again")
         self.pids |= children_of(self.daemon.pid)
@@ -163,7 +149,7 @@ class WorkersTests(ServedCase):
         peer = self.begin()
         self.daemon.kill()
         self.all_gone()
-        self.assertLess(len(receive(peer)), SIZE)
+        self.assertLess(len(peer.rest()), SIZE)
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", self.daemon.file_port))
 
@@ -171,7 +157,7 @@ class WorkersTests(ServedCase):
         """Octets that workers sent are in the daemon's metrics, also those of a dead one."""
         peer = self.begin()
         victim = self.holder(peer)
-        self.assert_whole(receive(peer))
+        self.assert_whole(peer.rest())
         self.assert_whole(self.get())
 
         def sent() -> bool:
@@ -207,20 +193,34 @@ class DrainTests(ServedCase):
     def test_finishes(self) -> None:
         """What was begun is finished; new readers are refused meanwhile; then all end well."""
         peer = self.begin()
-        process = self.daemon._process
-        assert process is not None
-        process.send_signal(signal.SIGTERM)
+        os.kill(self.daemon.pid, signal.SIGTERM)
 
         def refused() -> bool:
             try:
-                socket.create_connection(("127.0.0.1", self.daemon.file_port)).close()
-            except ConnectionError:
-                return True
-            return False
+                status, fields, _ = get(self.daemon.file_port, "/files/f.bin")
+            except OSError:  # the answer may come before the question
+                return False
+            return status == 503 and "Retry-After" in fields
 
-        until(refused, "nobody listens any more")
-        self.assert_whole(receive(peer))
-        self.assertEqual(self.daemon.wait_ended(), -signal.SIGTERM)
+        until(refused, "readers are told to come back later")
+        health = self.daemon.api.request("GET", "/healthz")
+        self.assertEqual(health.status, 503)
+        self.assertIn("Retry-After", health.headers)
+        self.assertEqual(self.daemon.api.request("GET", "/api/v1/jobs").status, 503)
+        self.assert_whole(peer.rest())
+        self.assertEqual(self.daemon.wait_ended(), 0)
+        self.all_gone()
+
+    def test_twice(self) -> None:
+        """A second signal ends it at once, and well: the journal is closed in order."""
+        peer = self.begin()
+        os.kill(self.daemon.pid, signal.SIGTERM)
+        until(lambda: "stopping" in self.daemon.log, "the first is heard")
+        began = time.monotonic()
+        self.assertEqual(self.daemon.terminate(), 0)
+        self.assertLess(time.monotonic() - began, 8)
+        self.assertLess(len(peer.rest()), SIZE)
+        self.assertFalse(list((self.daemon.directory / "state").glob("*-wal")))
         self.all_gone()
 
 
@@ -239,9 +239,9 @@ class ImpatientTests(ServedCase):
         """After its time the answer is cut short, and the daemon ends well."""
         peer = self.begin()
         began = time.monotonic()
-        self.assertEqual(self.daemon.terminate(), -signal.SIGTERM)
+        self.assertEqual(self.daemon.terminate(), 0)
         self.assertLess(time.monotonic() - began, 10)
-        self.assertLess(len(receive(peer)), SIZE)
+        self.assertLess(len(peer.rest()), SIZE)
         self.all_gone()
 
 

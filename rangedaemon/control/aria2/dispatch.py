@@ -52,8 +52,8 @@ class Session:
 
     principal: Principal | None = None
     """Whose bearer token came with the request itself."""
-    authorized: bool = False
-    """Whether a valid token was ever shown: such a session is told of events."""
+    shown: Principal | None = None
+    """Whose token was shown last: such a session is told of events while that is valid."""
     peer: str = "local"
     """Where it comes from, as `peer_of` calls it."""
     penalties: int = 0
@@ -136,10 +136,12 @@ class Dispatcher:
         params, principal = list(call.params), session.principal
         if params and isinstance(params[0], str) and params[0].startswith("token:"):
             principal = self._keyring.admit(params.pop(0).removeprefix("token:"))
+        elif principal is not None and not self._keyring.holds(principal):
+            principal = None
         if principal is None or not principal.may(needed_scope(call.method)):
             session.penalties += 1
             raise Unauthorized
-        session.authorized = True
+        session.shown = principal
         return params
 
     async def _multicall(self, call: Call, session: Session) -> list[Any]:

@@ -42,7 +42,7 @@ def session_of(request: Request, keyring: Keyring) -> Session:
     lines = request.requestHeaders.getRawHeaders(b"Authorization", [])
     token = bearer([line.decode("latin-1") for line in lines])
     principal = keyring.admit(token) if token is not None else None
-    return Session(principal, authorized=principal is not None, peer=peer_at(request))
+    return Session(principal, shown=principal, peer=peer_at(request))
 
 
 class Sessions:
@@ -74,8 +74,11 @@ class Sessions:
         """Tell every session that has shown a token (or all of them, if so configured)."""
         message = notification(method, gid)
         for each in tuple(self._open):
-            if each.session.authorized or self._notify_strangers:
+            if self._notify_strangers or self._knows(each.session):
                 each.tell(message)
+
+    def _knows(self, session: Session) -> bool:
+        return session.shown is not None and self._keyring.holds(session.shown)
 
     def close(self) -> None:
         """End every session: the daemon stops."""

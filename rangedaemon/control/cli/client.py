@@ -105,6 +105,10 @@ class ApiClient:
         """``POST /shutdown``."""
         self._call("POST", "/api/v1/shutdown")
 
+    def reload(self) -> dict[str, Any]:
+        """Have it read its configuration again; what has changed."""
+        return self._object("POST", "/api/v1/reload")
+
     def text(self, path: str) -> str:
         """An answer that is no JSON, such as ``/metrics``."""
         return self._call("GET", path).decode(errors="replace")

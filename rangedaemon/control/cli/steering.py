@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import click
+from rich.text import Text
 
 from rangedaemon.control.cli.adding import RATE, SCHEDULE
 from rangedaemon.control.cli.exits import CommandFault, Exit
@@ -138,6 +139,21 @@ def limits(session: Session, /, **given: Any) -> Exit:
             wishes[name] = wishes[name][0]
     answer = session.client.limits(wishes)
     session.show(answer, lambda: limits_view(answer))
+    return Exit.OK
+
+
+@click.command()
+@json_option
+@pass_session
+def reload(session: Session) -> Exit:
+    """
+    Have the daemon read its configuration again, without dropping a transfer.
+
+    One that cannot be used is refused whole, and what was in force stays so.
+    """
+    answer = session.client.reload()
+    changed = ", ".join(answer.get("changed", [])) or "nothing"
+    session.show(answer, lambda: Text(f"changed: {changed}"))
     return Exit.OK
 
 

@@ -1,8 +1,8 @@
-"""The routes of the daemon itself: health, metrics, description, status, events, shutdown."""
+"""The routes of the daemon itself: health, metrics, description, status, events, reload, end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from rangedaemon import __version__
 from rangedaemon.control.answers import Answer, json_answer
 from rangedaemon.control.bodies import parse_json, validated
 from rangedaemon.control.metrics import Meters
-from rangedaemon.control.models import Health, Nothing, StatusObject
+from rangedaemon.control.models import Health, Nothing, Reloaded, StatusObject
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.problems import NotReady
 from rangedaemon.control.routing import Incoming, Route
@@ -41,6 +41,8 @@ class Surroundings:
     readiness: Readiness
     places: Callable[[], Iterable[str]]
     """The addresses of the served folders."""
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    """Read the configuration again; answers with the keys whose values are new."""
 
 
 class DaemonRoutes:
@@ -69,6 +71,10 @@ class DaemonRoutes:
             Route(
                 "GET", "/api/v1/events", _events(stream), "Server-Sent Events.",
                 media_type="text/event-stream", refusals=(503,),
+            ),
+            Route(
+                "POST", "/api/v1/reload", self.reload, "Read the configuration again.",
+                answer=Reloaded, refusals=(409, 422, 503),
             ),
             Route(
                 "POST", "/api/v1/shutdown", self.shutdown, "Stop cleanly.",
@@ -107,12 +113,21 @@ class DaemonRoutes:
             files=around.places(),
         )
 
+    async def reload(self, incoming: Incoming) -> Answer:
+        """What is different now; a configuration that cannot be used changes nothing."""
+        _insist_on_nothing(incoming)
+        return json_answer(Reloaded(changed=list(await self._around.reload())))
+
     async def shutdown(self, incoming: Incoming) -> Answer:
         """202; the stop begins once this answer is on its way."""
-        if incoming.body:
-            validated(Nothing, parse_json(incoming.body))
+        _insist_on_nothing(incoming)
         incoming.request.notifyFinish().addBoth(lambda _: self._around.shutdown())
         return json_answer(Health(status="stopping"), 202)
+
+
+def _insist_on_nothing(incoming: Incoming) -> None:
+    if incoming.body:
+        validated(Nothing, parse_json(incoming.body))
 
 
 def _events(stream: EventStream) -> Callable[[Incoming], Any]:

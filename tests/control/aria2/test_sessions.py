@@ -12,6 +12,7 @@ from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from rangedaemon.control.aria2.dispatch import PENALTY
 from rangedaemon.control.intake import MAX_BODY
+from rangedaemon.control.tokens import Principal, Scope
 from rangedaemon.core.jobs import JobState
 from tests.control.wire import TOKEN, Connection, Wire, request
 
@@ -131,6 +132,25 @@ class SocketTests(SynchronousTestCase):
         )
         self.assertEqual(told[0]["params"], [{"gid": gid}])
         self.assertEqual(stranger.messages(), [])
+
+    def test_revoked(self) -> None:
+        """A session whose token is gone is told nothing more, and may do nothing more."""
+        socket = self.socket(Authorization=f"Bearer {TOKEN}")
+        socket.ask("aria2.getVersion")
+        self.assertEqual(len(socket.messages()), 1)
+        self.wire.site.change_access(
+            [("another-token-another", Principal("x", Scope.ADMIN))], ["127.0.0.1"], ()
+        )
+        socket.ask("aria2.getVersion")
+        self.wire.clock.advance(PENALTY)
+        (refused,) = socket.messages()
+        self.assertEqual(refused["error"]["message"], "Unauthorized")
+        other = {"Authorization": "Bearer another-token-another"}
+        self.wire.ask("POST", "/api/v1/jobs", {"url": "http://h/"}, **other)
+        gid = next(iter(self.wire.jobs.jobs))
+        self.wire.jobs.become(gid, state=JobState.PROBING)
+        self.wire.jobs.become(gid, state=JobState.ACTIVE)
+        self.assertEqual(socket.messages(), [])
 
     def test_bearer_is_enough(self) -> None:
         """A token in the handshake's field opens calls and notifications."""

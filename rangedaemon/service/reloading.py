@@ -1,0 +1,155 @@
+"""
+Reading the configuration again while the daemon runs, without dropping a transfer.
+
+The file is read in a thread.  A bad one is refused whole, and so is one that asks for
+what cannot be had (a port, a certificate, a token file): what was in force stays so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from twisted.internet.defer import DeferredLock
+from twisted.logger import Logger
+
+from rangedaemon.client.runner import Runner
+from rangedaemon.config import Config
+from rangedaemon.config.problems import KeyPath
+from rangedaemon.config.reloading import changed_keys, load_again
+from rangedaemon.control.problems import NotReady
+from rangedaemon.control.routes.daemon import Readiness
+from rangedaemon.control.site import ControlSite
+from rangedaemon.errors import BadConfiguration, Complaint, Fault
+from rangedaemon.service.changes import Prepared, all_or_none
+from rangedaemon.service.listeners import Listeners, read_certificates
+from rangedaemon.service.ports import StartFailed, clear_reasons, refuse_plain_remote
+from rangedaemon.service.serving import Serving
+from rangedaemon.service.wiring import entries_of, retuned, specs_of
+from rangedaemon.storage.threads import InThread
+
+_log = Logger()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of the daemon a configuration is put in force with."""
+
+    serving: Serving
+    control: Listeners
+    site: ControlSite
+    runner: Runner
+    in_thread: InThread
+
+
+class Reloader:
+    """Puts the file *source* in force again and again."""
+
+    def __init__(
+        self, parts: Parts, config: Config, source: str | None, readiness: Readiness
+    ) -> None:
+        self._parts = parts
+        self._readiness = readiness
+        self.config = config
+        """What is in force."""
+        self._source = source
+        self._turn = DeferredLock()
+
+    async def finish(self) -> None:
+        """Wait until nothing is half in force."""
+        async with self._turn:
+            pass
+
+    async def reload(self) -> Sequence[str]:
+        """
+        Read the file, put it in force; the keys whose values are other ones now.
+
+        :raises BadConfiguration: it cannot be used; nothing has changed.
+        :raises NotReady: the daemon starts or stops.
+        :raises StorageFault: all of it is in force, but declared jobs could not be added.
+        """
+        async with self._turn:
+            if not self._readiness.ready:
+                raise NotReady("the daemon is starting or stopping")
+            try:
+                changed = await self._reload()
+            except Fault as fault:
+                _log.error("reload refused: {why}", why=fault.detail)
+                raise
+            _log.info("reloaded; changed: {keys}", keys=", ".join(changed) or "nothing")
+            return changed
+
+    async def _reload(self) -> Sequence[str]:
+        if self._source is None:
+            raise BadConfiguration([Complaint("", "the daemon was not started from a file")])
+        read = self._parts.in_thread(load_again, self._source, os.environ, self.config)
+        config: Config = await read
+        changed = list(changed_keys(self.config, config))
+        await self._put_in_force(config)
+        self.config = config
+        self._retune(config, changed)
+        await self._parts.runner.declare(specs_of(config))
+        return [".".join(map(str, key)) for key in changed]
+
+    async def _put_in_force(self, config: Config) -> None:
+        """
+        Ports, certificates, mounts and tokens: all of them or none.
+
+        :raises BadConfiguration: something cannot be had.
+        """
+        try:
+            with clear_reasons():
+                await all_or_none(
+                    [
+                        lambda: self._prepare_access(config),
+                        lambda: self._prepare_control(config),
+                        lambda: self._parts.serving.prepare(config.server),
+                    ]
+                )
+        except StartFailed as exc:
+            if isinstance(exc.__cause__, BadConfiguration):
+                raise exc.__cause__ from exc
+            raise BadConfiguration([Complaint("", str(exc))]) from exc
+
+    async def _prepare_access(self, config: Config) -> Prepared:
+        entries = await self._parts.in_thread(entries_of, config, os.urandom)
+        control = config.control
+
+        async def commit() -> None:
+            self._parts.site.change_access(entries, control.allowed_hosts, control.allowed_origins)
+
+        return Prepared(commit, _nothing)
+
+    async def _prepare_control(self, config: Config) -> Prepared:
+        change = self._parts.control.change_to(config.control.listen)
+        try:
+            await change.begin()
+            if not config.control.allow_plain_remote:
+                refuse_plain_remote(change.after)
+            certificates = await read_certificates(change.kept, self._parts.in_thread)
+        except BaseException:
+            await change.undo()
+            raise
+
+        async def commit() -> None:
+            await change.commit()
+            certificates()
+
+        return Prepared(commit, change.undo)
+
+    def _retune(self, config: Config, changed: Sequence[KeyPath]) -> None:
+        """Jobs that start from now on behave otherwise; limits hold for all at once."""
+        runner, downloads = self._parts.runner, config.downloads
+        runner.change_habits(lambda habits: retuned(habits, downloads))
+        # What somebody set for this run stays, unless the file says something new.
+        new = {name: getattr(downloads, name) for name in _LIMITS if ("downloads", name) in changed}
+        if new:
+            runner.set_limits(replace(runner.limits, **new))
+
+
+_LIMITS = ("max_active", "rate_limit", "rate_limit_per_host", "connections_per_host")
+
+
+async def _nothing() -> None:
+    """There is nothing to take back."""
