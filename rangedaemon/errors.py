@@ -261,6 +261,44 @@ class ServerError(OriginFault):
     retryable = True
 
 
+class UploadGone(OriginFault):
+    """404 or 410: the server has forgotten an upload that it had begun with us."""
+
+    code = "upload-gone"
+    title = "The server has forgotten the upload"
+    retryable = True
+
+
+class OffsetConflict(OriginFault):
+    """409: the server has other octets of the upload than we think."""
+
+    code = "offset-conflict"
+    title = "The server disagrees about what it has"
+    retryable = True
+
+
+class Locked(OriginFault):
+    """423: somebody else, perhaps a connection of ours that broke, holds the upload."""
+
+    code = "locked"
+    title = "The upload is locked"
+    retryable = True
+
+
+class TooLarge(OriginFault):
+    """413: more than the server takes."""
+
+    code = "too-large"
+    title = "The server does not take so much"
+
+
+class NoUploads(OriginFault):
+    """The server names no way of uploading that we know, or does not know ours."""
+
+    code = "no-uploads"
+    title = "The server takes no resumable uploads here"
+
+
 # -- our own disk -----------------------------------------------------------------
 
 
@@ -294,6 +332,20 @@ class PartFileLost(StorageFault):
     code = "part-file-lost"
     title = "The part file is not what we left"
     retryable = True
+
+
+class FileMissing(StorageFault):
+    """A local file that should be pushed is gone, or may not be read."""
+
+    code = "file-missing"
+    title = "The local file cannot be read"
+
+
+class FileChanged(StorageFault):
+    """A local file became another one while it was pushed."""
+
+    code = "file-changed"
+    title = "The local file changed"
 
 
 class JournalFault(StorageFault):

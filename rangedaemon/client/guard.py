@@ -190,13 +190,42 @@ class GuardedAgent:
         :raises ForbiddenAddress: the host has such an address.
         """
         host = URI.fromBytes(uri).host.decode("ascii")
-        sieving = Sieving(self._reactor.nameResolver, self._policy)
-        lookup = _Lookup()
-        sieving.resolveHostName(lookup, host)
+        judged = judge(self._reactor, self._policy, host)
+        return judged.addCallback(lambda _: self._inner.request(method, uri, headers, bodyProducer))
 
-        def looked_up(_nothing: None) -> Deferred[IResponse]:
-            if sieving.refused:
-                raise forbidden(host, sieving.refused)
-            return self._inner.request(method, uri, headers, bodyProducer)
 
-        return lookup.done.addCallback(looked_up)
+@implementer(IStreamClientEndpoint)
+class JudgedEndpoint:
+    """Connects by *inner*, a proxy's way, only to a host that has no address denied."""
+
+    def __init__(
+        self, inner: IStreamClientEndpoint, reactor: Any, policy: AddressPolicy, host: str
+    ) -> None:
+        self._inner = inner
+        self._reactor = reactor
+        self._policy = policy
+        self._host = host
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect.
+
+        :raises ForbiddenAddress: the host has such an address.
+        """
+        judged = judge(self._reactor, self._policy, self._host)
+        return judged.addCallback(lambda _: self._inner.connect(factory))
+
+
+def judge(reactor: Any, policy: AddressPolicy, host: str) -> Deferred[Any]:
+    """Look *host* up.
+
+    :raises ForbiddenAddress: it has an address that *policy* does not admit.
+    """
+    sieving = Sieving(reactor.nameResolver, policy)
+    lookup = _Lookup()
+    sieving.resolveHostName(lookup, host)
+
+    def looked_up(_nothing: None) -> None:
+        if sieving.refused:
+            raise forbidden(host, sieving.refused)
+
+    return lookup.done.addCallback(looked_up)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rangedaemon.client.pacing import Pacer
+from rangedaemon.client.push.outbound import Outbound
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobSnapshot
 from rangedaemon.core.slowness import Floor
@@ -32,3 +33,5 @@ class Habits:
     """What is too slow; None: nothing is."""
     announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
     """Called on every event: its kind, and the job after it."""
+    outbound: Outbound | None = None
+    """What uploads need besides; None: there are none."""

@@ -27,6 +27,8 @@ from rangedaemon.core.jobs import (
 from rangedaemon.core.transfer import Trigger
 from rangedaemon.errors import Fault, StorageFault, Throttled
 
+INTERNAL = "an internal error; the log has its traceback"
+
 
 class Life(ABC):
     """A job of some kind while it runs."""
@@ -124,7 +126,7 @@ class Life(ABC):
             await self._after(fault)
         except Exception:  # noqa: BLE001 - a bug must end in a state, not in a job that hangs
             self._log.failure("job {id} met something unforeseen", id=self.record.id)
-            await self._after(StorageFault("an internal error; the log has its traceback"))
+            await self._after(StorageFault(INTERNAL))
         finally:
             await self._let_go()
 

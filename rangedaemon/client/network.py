@@ -25,7 +25,7 @@ from twisted.web.iweb import (
 from zope.interface import implementer
 
 from rangedaemon.client.agent import IDLE_SECONDS, IdentityAgent, WideEndpoint
-from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint
+from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint, JudgedEndpoint
 from rangedaemon.client.trust import PinnedEndpoint, Terms
 from rangedaemon.client.tunnel import ProxyEndpoint, TunnelEndpoint
 from rangedaemon.core.access import Route
@@ -74,6 +74,13 @@ class Network:
         if route not in self._agents:
             self._agents[route] = self._build(route)
         return self._agents[route]
+
+    def ways_for(self, route: Route) -> IAgentEndpointFactory:
+        """Where addresses lead by *route*, for who speaks HTTP himself."""
+        ways = Ways(self._reactor, route, self._policy, self._timeout)
+        if route.proxy is None or not route.guarded:
+            return ways
+        return JudgedWays(ways, self._reactor, self._policy)
 
     def close(self) -> Deferred[Any]:
         """Close the connections that nobody uses; fires when they are closed."""
@@ -139,6 +146,22 @@ class Ways:
             policy = self._policy
             return GuardedEndpoint(self._reactor, host, port, timeout=timeout, policy=policy)
         return HostnameEndpoint(self._reactor, host, port, timeout=timeout)
+
+
+@implementer(IAgentEndpointFactory)
+class JudgedWays:
+    """Ways through a proxy, which looks names up itself: we look them up before."""
+
+    def __init__(self, inner: Ways, reactor: Any, policy: AddressPolicy) -> None:
+        self._inner = inner
+        self._reactor = reactor
+        self._policy = policy
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """The endpoint of *uri*."""
+        endpoint = self._inner.endpointForURI(uri)
+        judged = JudgedEndpoint(endpoint, self._reactor, self._policy, uri.host.decode("ascii"))
+        return cast("IStreamClientEndpoint", judged)
 
 
 @implementer(IAgent)

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
 from rangedaemon.client.life import Life
+from rangedaemon.client.push.job import PushJob
 from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot
 from rangedaemon.core.transfer import Trigger as Move
 from rangedaemon.core.transfer import move
@@ -142,7 +143,8 @@ class Queue(Service):
     def _start(self, record: JobRecord) -> None:
         if not self.running:
             return
-        job = Job(record, self._habits)
+        kind = PushJob if record.spec.is_upload else Job
+        job = kind(record, self._habits)
         ending = ensureDeferred(job.run())
         self._running[record.id] = (job, ending)
         ending.addErrback(self._broke, record.id)

@@ -158,8 +158,10 @@ class Runner(Queue):
     async def totals(self) -> Totals:
         """Counts and rates of the whole."""
         counts = dict(await self._store.counts())
-        rate = sum(job.snapshot().live.rate for job, _ in self._running.values())
-        return Totals(counts, rate)
+        running = self.running_now()
+        rate_in = sum(job.live.rate for job in running if not job.record.spec.is_upload)
+        rate_out = sum(job.live.rate for job in running if job.record.spec.is_upload)
+        return Totals(counts, rate_in, rate_out)
 
     @property
     def limits(self) -> Limits:

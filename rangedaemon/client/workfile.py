@@ -187,9 +187,12 @@ def final_path(record: JobRecord) -> Path:
 
 
 async def forget_files(habits: Habits, record: JobRecord, *, delete: bool) -> None:
-    """Remove the log of a job that is forgotten, and with *delete* what it fetched."""
+    """Remove the log of a job that is forgotten, and with *delete* what it fetched.
+
+    What an upload pushed was here before it, and stays.
+    """
     await habits.in_thread(remove_logs, habits.state_dir, record.id)
-    if delete and record.filename is not None:
+    if delete and record.filename is not None and not record.spec.is_upload:
         final = final_path(record)
         own = final if record.verified is not None else part_path(final)
         await habits.in_thread(discard, own)

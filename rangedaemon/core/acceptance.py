@@ -10,6 +10,7 @@ fault it is.  Validators are compared by `core.validators`, not here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.ranges import parse_content_range
@@ -95,7 +96,7 @@ def judge(answer: Answer, asked: ByteRange | None, length: int | None, *, now: f
         return Whole(answer.content_length)
     if answer.status == 416 and asked is not None:
         return Unsatisfiable(_unsatisfied_length(answer))
-    raise _fault_of_status(answer, now)
+    raise fault_of_status(answer, now)
 
 
 def _refuse_coding(answer: Answer) -> None:
@@ -138,7 +139,27 @@ def _unsatisfied_length(answer: Answer) -> int | None:
     return given.complete_length if given is not None and given.range is None else None
 
 
-def _fault_of_status(answer: Answer, now: float) -> OriginFault:
+class Refusal(Protocol):
+    """What there is of any answer that says no."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def url(self) -> str:
+        """The address that answered."""
+
+    @property
+    def retry_after(self) -> str | None:
+        """The raw Retry-After field."""
+
+
+def fault_of_status(answer: Refusal, now: float) -> OriginFault:
+    """The fault that a status stands for which is neither a success nor a redirect.
+
+    :param now: seconds since the epoch, for Retry-After dates.
+    """
     status, url = answer.status, answer.url
     text = f"the origin answered {status}"
     if status in (429, 503):

@@ -45,6 +45,8 @@ class Counters:
 
     received: int = 0
     """Octets that came from origins and were kept."""
+    pushed: int = 0
+    """Octets that other servers have acknowledged."""
     answers: Counter[int] = field(default_factory=Counter)
     """Answers of origins by status."""
     checkpoints: Durations = field(default_factory=Durations)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.pieces import Pieces
+from rangedaemon.core.push.values import Pushed, PushSpec
 from rangedaemon.core.timetable import Rate
 
 ACTIVE = frozenset({"sha-256", "sha-512"})
@@ -117,6 +118,14 @@ class JobSpec:
     """The id that was asked for, 16 lower-case hex digits; None: a fresh one."""
     metalink: str | None = None
     """The address of the metalink that was followed."""
+    push: PushSpec | None = None
+    """For an upload, and only there: ``directory`` and ``filename`` are the local file's,
+    the one of ``urls`` is where uploads are begun."""
+
+    @property
+    def is_upload(self) -> bool:
+        """Whether octets leave by this job."""
+        return self.push is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +180,16 @@ class JobRecord:
     remembered: Remembered = Remembered()
     accepts_ranges: bool | None = None
     covered: IntervalSet = EMPTY
-    """Octets that were synced to the part file before they were claimed here."""
+    """Octets that were synced to the part file before they were claimed here; of an upload:
+    that the server has acknowledged."""
     refetched: int = 0
     changes: int = 0
     """How often the representation changed under us."""
     verified: Verified | None = None
     digest: str | None = None
     """The digest that was checked at the end, ``algorithm=hex``."""
+    pushed: Pushed | None = None
+    """What an upload must not forget."""
 
     @property
     def vouched(self) -> bool:
@@ -285,3 +297,5 @@ class Totals:
     counts: Mapping[JobState, int]
     rate_in: float
     """Octets per second received from origins."""
+    rate_out: float = 0.0
+    """Octets per second pushed to other servers."""

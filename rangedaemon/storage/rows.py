@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from rangedaemon.core.intervals import IntervalSet
@@ -26,6 +26,7 @@ from rangedaemon.core.jobs import (
     Verified,
 )
 from rangedaemon.core.pieces import Pieces
+from rangedaemon.core.push.values import LocalStamp, Part, Pushed, PushProtocol, PushSpec
 from rangedaemon.errors import JournalDamaged
 
 Row = dict[str, Any]
@@ -48,12 +49,16 @@ def to_row(record: JobRecord) -> Row:
     row["state"] = record.state.value
     row["priority"] = spec.priority
     row["name"] = lookup_name(spec.name)
-    row["spec"] = _encode(_values(spec, _SPEC) | {"headers": dict(spec.headers)})
+    row["spec"] = _encode(
+        _values(spec, _SPEC)
+        | {"headers": dict(spec.headers), "push": spec.push and asdict(spec.push)}
+    )
     row["error"] = _encode(_values(record.error, _ERROR)) if record.error else None
     row["filename"] = None if record.filename is None else _encode(record.filename)
     row["remembered"] = _encode(_values(record.remembered, _REMEMBERED))
     row["covered"] = pack_intervals(record.covered)
     row["verified"] = record.verified.value if record.verified else None
+    row["pushed"] = _encode(asdict(record.pushed)) if record.pushed else None
     return row
 
 
@@ -74,6 +79,7 @@ def from_row(row: Mapping[Any, Any]) -> JobRecord:
             remembered=Remembered(**json.loads(row["remembered"])),
             covered=unpack_intervals(row["covered"]),
             verified=Verified(row["verified"]) if row["verified"] is not None else None,
+            pushed=_pushed(json.loads(row["pushed"])) if row["pushed"] is not None else None,
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise JournalDamaged(
@@ -118,4 +124,15 @@ def _spec(wishes: dict[str, Any]) -> JobSpec:
     wishes["on_change"] = OnChange(wishes["on_change"])
     if wishes.get("pieces") is not None:
         wishes["pieces"] = Pieces(*wishes["pieces"])
+    if wishes.get("push") is not None:
+        push = wishes["push"]
+        wishes["push"] = PushSpec(PushProtocol(push["protocol"]), push["metadata"])
     return JobSpec(**wishes)
+
+
+def _pushed(told: dict[str, Any]) -> Pushed:
+    return Pushed(
+        LocalStamp(**told["stamp"]),
+        PushProtocol(told["protocol"]),
+        tuple(Part(**part) for part in told["parts"]),
+    )

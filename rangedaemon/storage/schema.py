@@ -53,6 +53,7 @@ jobs = Table(
     Column("changes", Integer, nullable=False),
     Column("verified", Text),
     Column("digest", Text),
+    Column("pushed", Text),
     # A number once given is never given again, or a cursor could skip a newer job.
     sqlite_autoincrement=True,
 )

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord
 from rangedaemon.core.pieces import Pieces
+from rangedaemon.core.push.values import LocalStamp, Part, Pushed, PushProtocol, PushSpec
 from rangedaemon.errors import JournalDamaged
 from rangedaemon.storage.rows import from_row, pack_intervals, to_row, unpack_intervals
 from rangedaemon.storage.schema import jobs
@@ -42,6 +43,14 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(from_row(row).spec, record.spec)
         self.assertIsInstance(from_row(row).spec.pieces, Pieces)
         self.assertLess(len(row["spec"]), 1000)
+
+    def test_upload(self) -> None:
+        """What an upload is asked for, and what it must not forget, come back as they were."""
+        push = PushSpec(PushProtocol.TUS, {"caption": "ä"})
+        parts = (Part(0, 5, "http://o/u/1"), Part(5, 9, "http://o/u/2"))
+        pushed = Pushed(LocalStamp(9, 1_700_000_000_123_456_789, 7, 8), PushProtocol.TUS, parts)
+        record = job(1, push=push, kind="upload", pushed=pushed)
+        self.assertEqual(from_row(to_row(record) | {"seq": 0}), record)
 
     def test_wish_that_came_later(self) -> None:
         """A spec written before a wish was known gets that wish's default."""

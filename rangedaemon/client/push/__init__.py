@@ -1,0 +1,1 @@
+"""Octets of local files on their way to other servers."""

@@ -1,0 +1,1 @@
+"""What pushing a file to an upload server means: pure, for the three protocols."""
