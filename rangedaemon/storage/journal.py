@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.core.jobs import RUNNING, JobRecord, JobState
+from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage import queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
@@ -50,6 +51,8 @@ class Journal(JobStore, Transactions):
         self._own_thread = own_thread
         self._changes = 0
         self._counted: Mapping[JobState, int] | None = None
+        self._pieces: dict[str, Pieces] = {}
+        """Hashes of running jobs that are kept already: they are not written again."""
 
     @classmethod
     async def open(
@@ -120,10 +123,17 @@ class Journal(JobStore, Transactions):
 
     async def save(self, record: JobRecord) -> None:
         """Replace the record of that id in one transaction."""
-        await self._change(partial(queries.save, record=record))
+        pieces, running = record.spec.pieces, record.state in RUNNING
+        new = pieces is not self._pieces.get(record.id)
+        await self._change(partial(queries.save, record=record, pieces=new))
+        if pieces is not None and running:
+            self._pieces[record.id] = pieces
+        else:
+            self._pieces.pop(record.id, None)
 
     async def delete(self, job_id: str) -> None:
         """Forget it; nothing happens where there is none."""
+        self._pieces.pop(job_id, None)
         await self._change(partial(queries.remove, job_id=job_id))
 
     async def counts(self) -> Mapping[JobState, int]:

@@ -47,7 +47,10 @@ class JobStore(Protocol):
     async def page(
         self, *, state: JobState | None, limit: int, before: int | None
     ) -> Sequence[JobRecord]:
-        """At most *limit* records of that state with ``seq`` below *before*, newest first."""
+        """At most *limit* records of that state with ``seq`` below *before*, newest first.
+
+        They, like all that come in numbers, may be without the hashes of their pieces.
+        """
 
     async def queue(
         self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
@@ -55,7 +58,10 @@ class JobStore(Protocol):
         """Records in *states*, highest priority first, then oldest; or from the other end."""
 
     async def save(self, record: JobRecord) -> None:
-        """Replace the record of that id in one transaction."""
+        """Replace the record of that id in one transaction.
+
+        One that has no hashes of pieces leaves those that are known.
+        """
 
     async def delete(self, job_id: str) -> None:
         """Forget it; nothing happens where there is none."""

@@ -28,6 +28,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.errors import NameTaken, UnknownJob
+from rangedaemon.storage import piecerows
 from rangedaemon.storage.rows import from_row, lookup_name, to_row
 from rangedaemon.storage.schema import jobs, tally
 
@@ -74,6 +75,7 @@ def add(connection: Connection, records: Sequence[JobRecord]) -> list[JobRecord]
     numbered = [replace(record, seq=last + n) for n, record in enumerate(records, 1)]
     try:
         connection.execute(_INSERT, [to_row(record) | {"seq": record.seq} for record in numbered])
+        piecerows.put(connection, numbered)
     except IntegrityError as error:
         raise NameTaken(_taken(connection, records, last)) from error
     return numbered
@@ -85,6 +87,7 @@ def _add_one(connection: Connection, record: JobRecord) -> JobRecord:
         result = connection.exec_driver_sql(_INSERT_ONE, tuple(row[name] for name in _COLUMNS))
     except IntegrityError as error:
         raise NameTaken(_id_taken(record.id)) from error
+    piecerows.put(connection, [record])
     return replace(record, seq=result.lastrowid)
 
 
@@ -103,7 +106,8 @@ def _taken(connection: Connection, records: Sequence[JobRecord], last: int) -> s
 
 def get(connection: Connection, job_id: str) -> JobRecord | None:
     """One record, None where there is none."""
-    return _first(connection, _BY_ID, {"of_id": job_id})
+    found = _first(connection, _BY_ID, {"of_id": job_id})
+    return None if found is None else piecerows.with_pieces(connection, found)
 
 
 def ids_from(connection: Connection, prefix: str, limit: int) -> list[str]:
@@ -160,21 +164,25 @@ def queue(
     return _all(connection, chosen.order_by(*order).limit(limit).offset(offset), {})
 
 
-def save(connection: Connection, record: JobRecord) -> None:
+def save(connection: Connection, record: JobRecord, *, pieces: bool = True) -> None:
     """
     Replace the record of that id; its ``seq`` stays.
 
+    :param pieces: whether to keep the hashes of pieces that it carries, too.
     :raises UnknownJob: there is none.
     """
     row = to_row(record)
     job_id = row.pop("id")
     if connection.execute(_UPDATE, row | {"of_id": job_id}).rowcount == 0:
         raise UnknownJob(f"the journal has no job {job_id}: it was removed meanwhile")
+    if pieces:
+        piecerows.put(connection, [record])
 
 
 def remove(connection: Connection, job_id: str) -> None:
     """Forget it; nothing happens where there is none."""
     connection.execute(_DELETE, {"of_id": job_id})
+    piecerows.drop(connection, job_id)
 
 
 def counts(connection: Connection) -> Mapping[JobState, int]:
@@ -188,7 +196,8 @@ def next_queued(
     """Queued records but those in *without*, highest priority first, oldest first among equals."""
     # So many more are read instead of naming them in SQL: one statement whatever their number.
     rows = connection.execute(_QUEUED, {"at_most": limit + len(without)}).mappings()
-    return [from_row(row) for row in rows if row["id"] not in without][:limit]
+    chosen = [from_row(row) for row in rows if row["id"] not in without][:limit]
+    return [piecerows.with_pieces(connection, record) for record in chosen]
 
 
 def due(connection: Connection, now: float, limit: int) -> Sequence[JobRecord]:

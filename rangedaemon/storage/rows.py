@@ -49,9 +49,10 @@ def to_row(record: JobRecord) -> Row:
     row["state"] = record.state.value
     row["priority"] = spec.priority
     row["name"] = lookup_name(spec.name)
+    apart = {"pieces": None}  # `storage.piecerows` keeps the hashes
+    push = spec.push and asdict(spec.push)
     row["spec"] = _encode(
-        _values(spec, _SPEC)
-        | {"headers": dict(spec.headers), "push": spec.push and asdict(spec.push)}
+        _values(spec, _SPEC) | {"headers": dict(spec.headers), "push": push} | apart
     )
     row["error"] = _encode(_values(record.error, _ERROR)) if record.error else None
     row["filename"] = None if record.filename is None else _encode(record.filename)

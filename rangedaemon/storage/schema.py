@@ -17,6 +17,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
@@ -101,6 +102,16 @@ upload_tally = Table(
     Column("octets", Integer, nullable=False),
 )
 """What counts against quotas, kept by triggers, so that no number of uploads makes it slow."""
+
+pieces = Table(
+    "pieces",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("algorithm", Text, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+"""What the pieces of a job's file hash to (`storage.piecerows`)."""
 
 meta = Table(
     "meta",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 
 from hypothesis import given
@@ -36,13 +37,15 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(names - {"seq"}, set(to_row(job(1))) - copies)
 
     def test_pieces(self) -> None:
-        """The hashes of pieces come back as what they were, compact in between."""
+        """The hashes of pieces are no part of the row; an older one that has them is read."""
         pieces = Pieces("sha-256", 1 << 20, "ab" * 64)
         record = job(1, pieces=pieces, size=(1 << 20) + 5, metalink="http://o/f.meta4")
         row = to_row(record) | {"seq": 1}
+        self.assertNotIn("abab", row["spec"])
+        self.assertEqual(from_row(row).spec, replace(record.spec, pieces=None))
+        row["spec"] = row["spec"].replace('"pieces":null', f'"pieces":{json.dumps(pieces)}')
         self.assertEqual(from_row(row).spec, record.spec)
         self.assertIsInstance(from_row(row).spec.pieces, Pieces)
-        self.assertLess(len(row["spec"]), 1000)
 
     def test_upload(self) -> None:
         """What an upload is asked for, and what it must not forget, come back as they were."""
