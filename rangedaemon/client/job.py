@@ -20,7 +20,6 @@ from rangedaemon.client.opening import Opening
 from rangedaemon.client.workfile import Workfile, finished_path
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import (
-    JobError,
     JobRecord,
     JobSpec,
     JobState,
@@ -31,6 +30,7 @@ from rangedaemon.core.jobs import (
 )
 from rangedaemon.core.naming import choose_name
 from rangedaemon.core.segments import segments_of
+from rangedaemon.core.telling import error_of
 from rangedaemon.core.transfer import Trigger
 from rangedaemon.errors import (
     Changed,
@@ -246,7 +246,7 @@ class Job(Life):
             remembered=Remembered(),
             accepts_ranges=None,
             refetched=self.record.refetched + lost,
-            error=JobError(fault.code, fault.detail, getattr(fault, "url", None)),
+            error=error_of(fault, self.record.spec),
         )
 
     # -- the end ----------------------------------------------------------------

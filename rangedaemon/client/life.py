@@ -17,13 +17,13 @@ from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.interrupt import Interrupt, Stopped
 from rangedaemon.core.jobs import (
-    JobError,
     JobRecord,
     JobSnapshot,
     JobSpec,
     Live,
     SegmentSnapshot,
 )
+from rangedaemon.core.telling import error_of
 from rangedaemon.core.transfer import Trigger
 from rangedaemon.errors import Fault, StorageFault, Throttled
 
@@ -132,7 +132,7 @@ class Life(ABC):
 
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""
-        error = JobError(fault.code, fault.detail, getattr(fault, "url", None) or self._about())
+        error = error_of(fault, self.record.spec, self._about())
         attempts = 1 if self._progressed() else self.record.attempts
         policy, now = self._around.retry, self._around.wall()
         if not fault.retryable or policy.exhausted(attempts):

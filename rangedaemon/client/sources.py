@@ -20,6 +20,7 @@ from rangedaemon.client.source import Source
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.plan import Claim
+from rangedaemon.core.telling import plain
 from rangedaemon.core.validators import strong_digest
 from rangedaemon.errors import BadResponse, Changed, Fault, OriginFault
 
@@ -76,7 +77,7 @@ class Sources:
         if all(other is source for other in self._good()):
             return False
         source.aside = f"{fault.code}: {fault.detail}"
-        self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)
+        self._log.warn("{url} is put aside: {why}", url=plain(source.url), why=source.aside)
         return True
 
     def _good(self) -> list[Source]:
@@ -97,7 +98,7 @@ class Sources:
         :param surely: whether everybody who had a part in them does.
         """
         for source in self._blame.mark(bad, surely=surely):
-            self._log.warn("{url} gave bad octets: {bad}", url=source.url, bad=bad)
+            self._log.warn("{url} gave bad octets: {bad}", url=plain(source.url), bad=bad)
             if source.bad >= MOST_BAD:
                 self.put_aside(source, BadResponse("gave bad octets again", url=source.url))
 
@@ -149,4 +150,4 @@ class Sources:
             source.identity = identity
         except Fault as fault:
             source.aside = f"{fault.code}: {fault.detail}"
-            self._log.warn("{url} is put aside: {why}", url=source.url, why=source.aside)
+            self._log.warn("{url} is put aside: {why}", url=plain(source.url), why=source.aside)

@@ -70,7 +70,7 @@ def apart(spec: JobSpec) -> JobSpec:
 
     An address that is given anew with other credentials has those from then on.
     """
-    given = [*spec.urls, *_list_address(spec.checksum), *_list_address(spec.sums)]
+    given = [*spec.urls, *list_address(spec.checksum), *list_address(spec.sums)]
     found = [login for url in given if "@" in url and (login := login_of(url)) is not None]
     checksum, sums = spec.checksum, spec.sums
     return replace(
@@ -87,6 +87,7 @@ def merged(logins: Iterable[Login], newer: Iterable[Login]) -> tuple[Login, ...]
     return tuple({login.origin: login for login in (*logins, *newer)}.values())
 
 
-def _list_address(checksum: str | None) -> list[str]:
+def list_address(checksum: str | None) -> list[str]:
+    """The address of a list that *checksum* names, if it does."""
     address = address_of(checksum)
     return [] if address is None else [address[1]]
