@@ -31,6 +31,8 @@ class Habits:
     """Where the extent logs are."""
     floor: Floor | None = None
     """What is too slow; None: nothing is."""
+    in_lane: InThread | None = None
+    """Where bodies are hauled; None: where everything else is done."""
     announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
     """Called on every event: its kind, and the job after it."""
     outbound: Outbound | None = None

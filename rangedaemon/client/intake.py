@@ -8,6 +8,7 @@ before the answer does.  Pauses of our own never count as silence.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred
@@ -17,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from rangedaemon.client.diversion import Diverter, Pipe, Piped, diverter_of
+from rangedaemon.client.lanes import MOST, Hauled, Hauler, Store, hauler_of
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.intervals import ByteRange
@@ -87,9 +88,9 @@ class Intake(Protocol):
         self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
         self._measured = 0
         self._ends = (ResponseDone, PotentialDataLoss) if vouched else (ResponseDone,)
-        self._divertible = framed and digest is None
-        self._diverter: Diverter | None = None
-        self._in_pipe: Piped | None = None
+        self._haulable = framed and digest is None
+        self._hauler: Hauler | None = None
+        self._haul_ends: Deferred[None] | None = None
         self._begun = clock.seconds()
         self._held = self._was_held = False
 
@@ -107,6 +108,8 @@ class Intake(Protocol):
             await self.done
             return self._promised != self.received or await self._writer.judged()
         finally:
+            if self._haul_ends is not None:
+                await self._haul_ends  # its octets must not come after somebody else's
             self._writer.let_pass()
 
     @property
@@ -134,37 +137,58 @@ class Intake(Protocol):
         """The body is about to come; nobody may want it any more."""
         if self.claim.left == 0:
             self.settle()
-        elif self._divertible:
-            self._diverter = diverter_of(self.transport)
-            if self._diverter is not None:
-                self._diverter.taker = self
+        elif self._haulable:
+            self._hauler = hauler_of(self.transport)
+            if self._hauler is not None:
+                self._hauler.serve(self)
 
     def wanted(self) -> int:
-        """How many octets may come through a pipe now."""
+        """How many octets may be hauled now."""
         if self.done.called or self._promised is None:
             return 0
-        return min(self.claim.left, self._promised - self.received)
+        return min(
+            self.claim.left, self._promised - self.received, self._throttle.step(self.served_by)
+        )
 
-    def piped(self, pipe: Pipe, count: int) -> None:
-        """The next octets to be received are in *pipe*."""
-        self._in_pipe = Piped(pipe, count)
+    async def haul(
+        self, move: Callable[[Store, int], int], deliver: Callable[[Hauled], None]
+    ) -> None:
+        """Let a lane put octets of the body into the file."""
+        self._haul_ends = Deferred()
+        self.claim.ahead = MOST
+        try:
+            await self._writer.haul(move, lambda count: self._hauled(Hauled(count), deliver))
+        finally:
+            self.claim.ahead = 0
+            ends, self._haul_ends = self._haul_ends, None
+            ends.callback(None)
 
-    def dataReceived(self, data: bytes) -> None:
-        """Take octets: count, keep what the claim holds, hand on."""
-        moved, self._in_pipe = self._in_pipe, None
+    def _hauled(self, octets: Hauled, deliver: Callable[[Hauled], None]) -> None:
         if self.done.called:
-            if moved is not None:
-                moved.pipe.close()
+            self._keep(octets)  # the connection is gone already; the octets are not
+        else:
+            deliver(octets)
+
+    def dataReceived(self, data: bytes | Hauled) -> None:
+        """Take octets: count, keep what the claim holds, hand on."""
+        if self.done.called:
             return
         self.heard_at = self._clock.seconds()
-        kept = self._plan.advance(self.claim, len(data))
-        self.received += kept
-        if kept:
-            self._writer.push(moved or (data if kept == len(data) else data[:kept]))
+        kept = self._keep(data)
         if self.claim.left == 0:
             self._finish_early(len(data) - kept)
         else:
             self._hold_back(kept)
+
+    def _keep(self, data: bytes | Hauled) -> int:
+        """Count octets that came; how many of them the claim holds."""
+        kept = self._plan.advance(self.claim, len(data))
+        self.received += kept
+        if isinstance(data, Hauled):
+            self._writer.skip(kept)
+        elif kept:
+            self._writer.push(data if kept == len(data) else data[:kept])
+        return kept
 
     def _finish_early(self, surplus: int) -> None:
         """The claim is whole; where the answer is not, its rest is not wanted."""
@@ -174,7 +198,7 @@ class Intake(Protocol):
 
     def _hold_back(self, count: int) -> None:
         delay = self._throttle.take(count, self.served_by)
-        if self._writer.pending > self._most_pending or self._pipes_full:
+        if self._writer.pending > self._most_pending:
             self._full = True
         if delay > 0 and self._wait is None:
             self._wait_for(delay)
@@ -182,17 +206,8 @@ class Intake(Protocol):
             self._held = True
             self._producer.pauseProducing()
 
-    @property
-    def _pipes_full(self) -> bool:
-        return self._diverter is not None and self._diverter.full
-
-    def relieved(self) -> None:
-        """A pipe of the connection is empty again."""
-        self._drained()
-
     def _drained(self) -> None:
-        few = self._writer.pending <= self._most_pending // 2
-        if self._full and few and not self._pipes_full:
+        if self._full and self._writer.pending <= self._most_pending // 2:
             self._full = False
             self._resume()
 
@@ -251,8 +266,8 @@ class Intake(Protocol):
             self.done.callback(None)
 
     def _cancel_wait(self) -> None:
-        if self._diverter is not None:
-            self._diverter.taker = None
+        if self._hauler is not None:
+            self._hauler.serve(None)
         if self._wait is not None:
             self._wait.cancel()
             self._wait = None

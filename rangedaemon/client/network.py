@@ -11,22 +11,23 @@ from __future__ import annotations
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ProxyAgent
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ProxyAgent
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import (
     IAgent,
     IAgentEndpointFactory,
     IBodyProducer,
-    IPolicyForHTTPS,
     IResponse,
 )
 from zope.interface import implementer
 
 from rangedaemon.client.agent import IDLE_SECONDS, IdentityAgent, WideEndpoint
 from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint, JudgedEndpoint
-from rangedaemon.client.trust import PinnedEndpoint, Terms
+from rangedaemon.client.lanes import Lanes
+from rangedaemon.client.tls import TLSEndpoint
+from rangedaemon.client.trust import context_of
 from rangedaemon.client.tunnel import ProxyEndpoint, TunnelEndpoint
 from rangedaemon.core.access import Route
 from rangedaemon.core.addresses import AddressPolicy
@@ -63,6 +64,7 @@ class Network:
         self._policy = policy
         self._timeout = connect_timeout
         self._most_idle = most_idle_per_host
+        self._lanes = Lanes(reactor)
         self._agents: dict[Route, IAgent] = {}
         self._pools: list[HTTPConnectionPool] = []
 
@@ -77,17 +79,20 @@ class Network:
 
     def ways_for(self, route: Route) -> IAgentEndpointFactory:
         """Where addresses lead by *route*, for who speaks HTTP himself."""
-        ways = Ways(self._reactor, route, self._policy, self._timeout)
+        ways = self._ways(route)
         if route.proxy is None or not route.guarded:
             return ways
         return JudgedWays(ways, self._reactor, self._policy)
+
+    def _ways(self, route: Route) -> Ways:
+        return Ways(self._reactor, route, self._policy, self._timeout, self._lanes)
 
     def close(self) -> Deferred[Any]:
         """Close the connections that nobody uses; fires when they are closed."""
         return DeferredList([pool.closeCachedConnections() for pool in self._pools])
 
     def _build(self, route: Route) -> IAgent:
-        ways = Ways(self._reactor, route, self._policy, self._timeout)
+        ways = self._ways(route)
         agent: Any = Agent.usingEndpointFactory(self._reactor, ways, pool=self._pool())
         if route.proxy is not None:
             if route.proxy.kind == "http":
@@ -97,7 +102,9 @@ class Network:
         return cast("IAgent", IdentityAgent(agent))
 
     def _plain_proxy(self, ways: Ways, proxy: Proxy) -> IAgent:
-        agent = ProxyAgent(WideEndpoint(ways.to_proxy(proxy)), self._reactor, self._pool())
+        agent = ProxyAgent(
+            WideEndpoint(ways.to_proxy(proxy), self._lanes), self._reactor, self._pool()
+        )
         return ForProxy(cast("IAgent", agent), proxy)
 
     def _pool(self) -> HTTPConnectionPool:
@@ -113,24 +120,38 @@ class Ways:
     """Where a URI leads by one route; TLS for https, with a checked certificate."""
 
     def __init__(
-        self, reactor: Any, route: Route, policy: AddressPolicy, connect_timeout: float
+        self,
+        reactor: Any,
+        route: Route,
+        policy: AddressPolicy,
+        connect_timeout: float,
+        lanes: Lanes,
     ) -> None:
         self._reactor = reactor
         self._route = route
         self._policy = policy
         self._timeout = connect_timeout
-        self._tls: IPolicyForHTTPS = (
-            BrowserLikePolicyForHTTPS() if route.tls is None else Terms(route.tls)
-        )
+        self._lanes = lanes
+        self._context = context_of(route.tls)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         """The endpoint of *uri*; names are looked up off the reactor thread."""
-        endpoint = self._reach(uri.host.decode("ascii"), uri.port)
+        host = uri.host.decode("ascii")
+        endpoint = self._reach(host, uri.port)
         if uri.scheme == b"https":
-            endpoint = wrapClientTLS(self._tls.creatorForNetloc(uri.host, uri.port), endpoint)
-            if self._route.tls is not None and self._route.tls.pins:
-                endpoint = PinnedEndpoint(endpoint, self._route.tls.pins)
-        return cast("IStreamClientEndpoint", WideEndpoint(endpoint))
+            endpoint = self._secured(endpoint, host)
+        return cast("IStreamClientEndpoint", WideEndpoint(endpoint, self._lanes))
+
+    def _secured(self, endpoint: IStreamClientEndpoint, host: str) -> Any:
+        return TLSEndpoint(
+            endpoint,
+            self._context,
+            host,
+            lanes=self._lanes,
+            clock=self._reactor,
+            timeout=self._timeout,
+            pins=self._route.tls.pins if self._route.tls is not None else frozenset(),
+        )
 
     def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
         """The endpoint of *proxy*, which the operator named: its address is not judged."""

@@ -15,8 +15,6 @@ from typing import Any
 from typing import Protocol as TypingProtocol
 
 from hyperlink import EncodedURL
-from OpenSSL import SSL
-from service_identity.exceptions import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import (
@@ -261,24 +259,15 @@ def fault_of(error: BaseException, url: str) -> OriginFault:
         return _fault_of_reasons(error, url)
     if isinstance(error, RequestNotSent | RequestTransmissionFailed):
         return Unreachable("the request could not be sent", url=url)
-    if _distrusts(error):
-        return Untrusted("the host's certificate is not trusted", url=url)
+    if isinstance(error, SSLCertVerificationError):
+        return Untrusted(f"the host's certificate is refused: {error.verify_message}", url=url)
     if isinstance(error, DNSLookupError):
         return Unreachable("no such host (name lookup failed)", url=url)
-    if isinstance(
-        error, ConnectError | ConnectionClosed | ConnectingCancelledError | OSError | SSL.Error
-    ):
+    if isinstance(error, ConnectError | ConnectionClosed | ConnectingCancelledError | OSError):
         return Unreachable(str(error) or type(error).__name__, url=url)
     if isinstance(error, ValueError | KeyError | UnicodeError | SchemeNotSupported):
         return BadResponse(f"no usable answer: {error}", url=url)
     raise error
-
-
-def _distrusts(error: object) -> bool:
-    """Whether TLS ended because of the peer's certificate."""
-    return isinstance(error, VerificationError | SSLCertVerificationError) or (
-        isinstance(error, SSL.Error) and "certificate verify failed" in str(error)
-    )
 
 
 def _fault_of_reasons(error: Any, url: str) -> OriginFault:
@@ -286,8 +275,6 @@ def _fault_of_reasons(error: Any, url: str) -> OriginFault:
     texts = [str(r) or type(r).__name__ for r in reasons if r is not None]
     if any(isinstance(r, CancelledError) for r in reasons):
         return TimedOut("given up", url=url)
-    if any(map(_distrusts, reasons)):
-        return Untrusted("the host's certificate is not trusted", url=url)
     if any(type(r).__name__ in ("ParseError", "BadResponseVersion") for r in reasons):
         return BadResponse("the answer is not HTTP", url=url)
     return Unreachable("; ".join(texts) or "the connection broke", url=url)

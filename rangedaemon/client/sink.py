@@ -9,26 +9,15 @@ those of an answer that promises a digest of its body only when that has been ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from rangedaemon.client.diversion import Piped
+from rangedaemon.client.lanes import Store
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.storage.hashes import HashState, new_hash
 from rangedaemon.storage.threads import InThread
-
-
-class Store(Protocol):
-    """Where octets are put; blocking, called in threads."""
-
-    def write(self, offset: int, blocks: Sequence[bytes]) -> int:
-        """Put the blocks, one behind the other, at *offset*; how many octets that was."""
-
-    def splice(self, offset: int, pipe: int, count: int) -> int:
-        """Put *count* octets that are in *pipe* at *offset*; how many octets that was."""
 
 
 class Sink:
@@ -40,10 +29,12 @@ class Sink:
         in_thread: InThread,
         covered: IntervalSet,
         on_fault: Callable[[Fault], None],
+        in_lane: InThread | None = None,
     ) -> None:
         """
         :param covered: octets that are in the part file already.
         :param on_fault: called once, with the first fault of the disk.
+        :param in_lane: runs hauls; None: as everything else.
         """
         self.written = covered
         self.held = 0
@@ -53,6 +44,7 @@ class Sink:
         self._again = 0
         self._store = store
         self._in_thread = in_thread
+        self._in_lane = in_lane or in_thread
         self._on_fault = on_fault
         self._fault: Fault | None = None
         self._busy = 0
@@ -99,9 +91,17 @@ class Sink:
                 state.update(block)
         return self._store.write(offset, blocks)
 
-    def splice(self, offset: int, piped: Piped) -> Deferred[int]:
-        """Start a write of what is in a pipe; used by the writers."""
-        return self._in_thread(self._store.splice, offset, piped.pipe.reader, piped.count)
+    async def haul(
+        self, offset: int, move: Callable[[Store, int], int], then: Callable[[int], None]
+    ) -> None:
+        """Let *move* put octets at *offset* in a lane; *then* is told how many those were."""
+        self.started()
+        try:
+            then(await self._in_lane(move, self._store, offset))
+        except Fault as fault:
+            self.failed(fault)
+        finally:
+            self.stopped()
 
     def wrote(self, piece: ByteRange) -> None:
         """Octets are written, and good as far as anybody can tell now."""
@@ -168,8 +168,12 @@ class SegmentWriter:
     ) -> None:
         self._sink = sink
         self._offset = offset
+        """Where what was put into the file ends."""
+        self._next = offset
+        """Where the octets that are pushed next belong."""
         self._on_drained = on_drained
-        self._blocks: list[bytes | Piped] = []
+        self._runs: list[tuple[int, list[bytes]]] = []
+        """What waits: its offset, and its octets."""
         self._writing = False
         self._broken = False
         self._idle: Deferred[None] | None = None
@@ -178,33 +182,36 @@ class SegmentWriter:
         self._state = new_hash(algorithm) if promised is not None else None
         sink.held += promised is not None
         self.pending = 0
-        """Octets in memory, taken and not yet written (those in pipes bound themselves)."""
+        """Octets in memory, taken and not yet written."""
 
-    def push(self, block: bytes | Piped) -> None:
+    def push(self, block: bytes) -> None:
         """Take the next octets of the run."""
         if self._broken:
-            _drop([block])
             return
-        if isinstance(block, Piped):
-            self._append_piped(block)
-        else:
-            self.pending += len(block)
-            self._blocks.append(block)
+        self.pending += len(block)
+        if not self._runs or self._runs[-1][0] + sum(map(len, self._runs[-1][1])) != self._next:
+            self._runs.append((self._next, []))
+        self._runs[-1][1].append(block)
+        self._next += len(block)
         if not self._writing:
             self._writing = True
             self._sink.started()
             ensureDeferred(self._write_on())
 
-    def _append_piped(self, piped: Piped) -> None:
-        last = self._blocks[-1] if self._blocks else None
-        if isinstance(last, Piped) and last.pipe is piped.pipe:
-            last.count += piped.count
-        else:
-            self._blocks.append(piped)
+    async def haul(self, move: Callable[[Store, int], int], then: Callable[[int], None]) -> None:
+        """Let *move* put the next octets into the file by itself, see `Sink.haul`."""
+        if not self._broken:
+            await self._sink.haul(self._next, move, then)
+
+    def skip(self, count: int) -> None:
+        """*count* octets, the next ones, were hauled."""
+        start, self._next = self._next, self._next + count
+        if count:
+            self._sink.wrote(ByteRange(start, self._next))
 
     async def _write_on(self) -> None:
         try:
-            while self._blocks:
+            while self._runs:
                 await self._write_next()
         except Fault as fault:
             self._give_up(fault)
@@ -219,29 +226,13 @@ class SegmentWriter:
                 idle.callback(None)
 
     async def _write_next(self) -> None:
-        first = self._blocks[0]
-        if isinstance(first, Piped):
-            del self._blocks[0]
-            count = await self._empty(first)
-        else:
-            blocks = _leading_octets(self._blocks)
-            del self._blocks[: len(blocks)]
-            count = await self._sink.write(self._offset, blocks, self._state)
-            self.pending -= count
-        start, self._offset = self._offset, self._offset + count
+        start, blocks = self._runs.pop(0)
+        count = await self._sink.write(start, blocks, self._state)
+        self.pending -= count
+        self._offset = start + count
         if self._state is None:
-            self._sink.wrote(ByteRange(start, start + count))
+            self._sink.wrote(ByteRange(start, self._offset))
         self._on_drained()
-
-    async def _empty(self, piped: Piped) -> int:
-        piped.pipe.emptying = True
-        try:
-            count = await self._sink.splice(self._offset, piped)
-        except BaseException:
-            piped.pipe.close()
-            raise
-        piped.pipe.emptied()
-        return count
 
     async def judged(self) -> bool:
         """Whether the run, which is whole, is as promised; its octets count then."""
@@ -265,22 +256,5 @@ class SegmentWriter:
 
     def _give_up(self, fault: Fault) -> None:
         self._broken = True  # what comes now has lost its place
-        _drop(self._blocks)
-        self._blocks.clear()
+        self._runs.clear()
         self._sink.failed(fault)
-
-
-def _leading_octets(blocks: Iterable[bytes | Piped]) -> list[bytes]:
-    found: list[bytes] = []
-    for block in blocks:
-        if isinstance(block, Piped):
-            break
-        found.append(block)
-    return found
-
-
-def _drop(blocks: Iterable[bytes | Piped]) -> None:
-    """Octets that nobody writes: what is in a pipe goes with it."""
-    for block in blocks:
-        if isinstance(block, Piped):
-            block.pipe.close()

@@ -25,3 +25,7 @@ class Throttle:
         """Count octets that came from *url*; how many seconds to stay silent now."""
         now = self._clock.seconds()
         return max(bucket.take(count, now) for bucket in (self._own, *self._pacer.buckets(url)))
+
+    def step(self, url: str) -> int:
+        """Octets that may come from *url* at once without a wait that is felt."""
+        return min(bucket.step for bucket in (self._own, *self._pacer.buckets(url)))

@@ -41,6 +41,7 @@ class Workfile:
         self.sink: Sink | None = None
         self._file = file
         self._in_thread = habits.in_thread
+        self._in_lane = habits.in_lane
         self._kept = False
         self._published = False
 
@@ -109,7 +110,7 @@ class Workfile:
 
     def begin(self, covered: IntervalSet, on_fault: Callable[[Fault], None]) -> Sink:
         """The sink for a new attempt; *covered* is there already."""
-        self.sink = Sink(self._file, self._in_thread, covered, on_fault)
+        self.sink = Sink(self._file, self._in_thread, covered, on_fault, self._in_lane)
         return self.sink
 
     @property

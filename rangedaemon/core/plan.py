@@ -33,6 +33,8 @@ class Claim:
     stop: int
     position: int = field(init=False)
     """The next octet that will arrive."""
+    ahead: int = 0
+    """Octets from `position` on that may be on their way to the disk, not counted yet."""
     rate: float = 0.0
     """Octets per second, as the connection's owner measured; 0: not yet known."""
     rival: Claim | None = None
@@ -45,6 +47,11 @@ class Claim:
     def left(self) -> int:
         """Octets still to come."""
         return max(0, self.stop - self.position)
+
+    @property
+    def free(self) -> int:
+        """Octets still to come that nothing is under way for."""
+        return max(0, self.left - self.ahead)
 
     @property
     def remainder(self) -> ByteRange:
@@ -98,7 +105,7 @@ class Plan:
         """
         self._focus = max(0, offset)
         for claim in self.claims:
-            far = claim.position + NEAR_OCTETS < offset < claim.stop
+            far = claim.position + claim.ahead + NEAR_OCTETS < offset < claim.stop
             if far and claim.rival is None:
                 self.cut(claim, offset)
         return self.holes.covers(ByteRange(offset, offset + 1))
@@ -125,7 +132,7 @@ class Plan:
         victim = self._slowest()
         if victim is None:
             return None
-        if victim.left >= 2 * SMALLEST_THEFT:
+        if victim.free >= 2 * SMALLEST_THEFT:
             return self._steal(victim)
         return self._race(victim)
 
@@ -186,7 +193,7 @@ class Plan:
     def _slowest(self) -> Claim | None:
         """The claim that would end last and that nobody races for yet."""
         mean = self._mean_rate()
-        open_claims = [c for c in self.claims if c.left and c.rival is None]
+        open_claims = [c for c in self.claims if c.free and c.rival is None]
         return max(open_claims, key=lambda c: c.seconds_left(mean), default=None)
 
     def _mean_rate(self) -> float:
@@ -197,7 +204,7 @@ class Plan:
         mean = self._mean_rate()
         own = victim.rate or mean
         kept = int(victim.left * own / (own + mean))
-        kept = min(max(kept, SMALLEST_THEFT), victim.left - SMALLEST_THEFT)
+        kept = min(max(kept, victim.ahead + SMALLEST_THEFT), victim.left - SMALLEST_THEFT)
         middle = victim.position + kept
         claim = Claim(middle, victim.stop)
         victim.stop = middle

@@ -7,6 +7,8 @@ pays the debt.  Pure: the time is an argument, in seconds.
 
 from __future__ import annotations
 
+import sys
+
 
 class Bucket:
     """Octets per second, with up to a quarter of a second's worth saved up."""
@@ -23,6 +25,11 @@ class Bucket:
     def rate(self) -> int | None:
         """Octets per second, None: no limit."""
         return self._rate
+
+    @property
+    def step(self) -> int:
+        """Octets that may come at once: a burst's worth."""
+        return sys.maxsize if self._rate is None else int(self._rate * self.BURST_SECONDS)
 
     def set_rate(self, rate: int | None, now: float) -> None:
         """Change the rate; debts stay, at the new rate."""

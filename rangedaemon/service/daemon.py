@@ -25,6 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from rangedaemon.client import lanes
 from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
@@ -48,7 +49,7 @@ from rangedaemon.service.wiring import build_runner, keyring_of, specs_of
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import Opened, open_journal
 from rangedaemon.storage.sample import make_sample
-from rangedaemon.storage.threads import OwnThread, pooled
+from rangedaemon.storage.threads import OwnThreads, pooled
 
 DISK_THREADS = 4
 DRAIN_SECONDS = 10.0
@@ -75,7 +76,8 @@ class Daemon(MultiService):
         self._disk = ThreadPool(1, DISK_THREADS, name="disk")
         self._in_disk_thread = pooled(reactor, self._disk)
         self._beginning: Deferred[None] | None = None
-        self._journal_thread = OwnThread(reactor, "journal")
+        self._journal_thread = OwnThreads(reactor, "journal")
+        self._lanes = OwnThreads(reactor, "lane", lanes.COUNT)
         self._opened: Opened | None = None
         self._journal: Journal
         self._runner: Runner
@@ -142,6 +144,7 @@ class Daemon(MultiService):
             self._opened.close()
         self._disk.stop()
         self._journal_thread.stop()
+        self._lanes.stop()
 
     def _open(self) -> None:
         """The parts that need the journal."""
@@ -149,6 +152,7 @@ class Daemon(MultiService):
         self._opened = open_journal(config.state_dir / JOURNAL_FILE)
         keyring = keyring_of(config, os.urandom)
         self._journal_thread.start()
+        self._lanes.start()
         self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
         self._serving.open(config.state_dir, self._journal)
         self._runner, self._network = build_runner(
@@ -156,6 +160,7 @@ class Daemon(MultiService):
             self._reactor,
             store=self._journal,
             in_thread=self._in_disk_thread,
+            in_lane=self._lanes,
             state_dir=config.state_dir,
         )
         self._runner.subscribe(JobLog())
@@ -310,6 +315,7 @@ class Daemon(MultiService):
             self._network.close,
             lambda: Deferred.fromCoroutine(self._journal.close()),
             self._disk.stop,
+            self._lanes.stop,
         )
         for step in steps:
             await maybeDeferred(step).addErrback(self._note)

@@ -150,7 +150,13 @@ def hour_now() -> Hour:
 
 
 def build_runner(
-    downloads: Downloads, reactor: Any, *, store: JobStore, in_thread: InThread, state_dir: Path
+    downloads: Downloads,
+    reactor: Any,
+    *,
+    store: JobStore,
+    in_thread: InThread,
+    in_lane: InThread,
+    state_dir: Path,
 ) -> tuple[Runner, Network]:
     """The runner, and the network that its connections are of.
 
@@ -176,6 +182,7 @@ def build_runner(
         in_thread=in_thread,
         pacer=Pacer(reactor, hour_now, downloads.rate_limit, downloads.rate_limit_per_host),
         floor=_floor(downloads),
+        in_lane=in_lane,
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
         state_dir=state_dir,

@@ -26,7 +26,7 @@ from rangedaemon.storage import queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
 from rangedaemon.storage.ports import JobStore, Transactions
 from rangedaemon.storage.sqlfaults import named_faults
-from rangedaemon.storage.threads import InThread, OwnThread
+from rangedaemon.storage.threads import InThread, OwnThreads
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
@@ -41,7 +41,7 @@ class Journal(JobStore, Transactions):
     """
 
     def __init__(
-        self, opened: Opened, in_thread: InThread, own_thread: OwnThread | None = None
+        self, opened: Opened, in_thread: InThread, own_thread: OwnThreads | None = None
     ) -> None:
         self._opened = opened
         self._in_thread = in_thread

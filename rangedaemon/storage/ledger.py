@@ -113,7 +113,7 @@ class LedgeredFile:
             self.part.sync()  # what a kill left may be in memory only, and is claimed next
         return Recovered(covered, covered.total - kept.total, claimed.total - kept.total)
 
-    def write(self, offset: int, blocks: Sequence[bytes]) -> int:
+    def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> int:
         """Put *blocks* at *offset*, then log them; how many octets that was."""
         count = self.part.write(offset, blocks)
         self._log.wrote(offset, blocks)

@@ -126,7 +126,7 @@ class PartFile:
         """Octets from its start to its end, holes included."""
         return os.fstat(self._fd).st_size
 
-    def write(self, offset: int, blocks: Sequence[bytes]) -> int:
+    def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> int:
         """Put *blocks*, one behind the other, at *offset*; how many octets that was."""
         position = offset
         with storage_faults(self.path):
@@ -217,7 +217,7 @@ def _lock(descriptor: int, path: Path) -> None:
         raise PartFileLost(f"{path} is held by another job or program") from error
 
 
-def _write_all(descriptor: int, offset: int, blocks: Sequence[bytes]) -> int:
+def _write_all(descriptor: int, offset: int, blocks: Sequence[bytes | memoryview]) -> int:
     wanted = sum(map(len, blocks))
     written = os.pwritev(descriptor, blocks, offset)
     if written < wanted:

@@ -119,6 +119,19 @@ class TheftTests(SynchronousTestCase):
         assert third is not None
         self.assertGreater(third.start, second.start)
 
+    def test_what_is_under_way_is_not_taken(self) -> None:
+        """Octets on their way to the disk, not counted yet, stay their fetcher's."""
+        self.victim.ahead = 6 * MIB
+        thief = self.plan.take(2)
+        assert thief is not None
+        self.assertGreaterEqual(thief.start, 6 * MIB)
+        self.assertEqual((self.victim.stop, thief.stop), (thief.start, 8 * MIB))
+
+    def test_nothing_is_left_but_what_is_under_way(self) -> None:
+        """A claim whose last octets are being put away needs no help."""
+        self.victim.ahead = 8 * MIB
+        self.assertIsNone(self.plan.take(2))
+
     def test_tail_is_raced(self) -> None:
         """A remainder too small to split is fetched twice, and the first wins."""
         self.plan.advance(self.victim, 8 * MIB - SMALLEST_THEFT)
@@ -203,6 +216,12 @@ class PlanMachine(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(self.open))
         self.open.remove(claim)
         self.plan.release(claim)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), ahead=st.integers(0, 3 * SMALLEST_THEFT))
+    def haul(self, data: st.DataObject, ahead: int) -> None:
+        """Octets are on their way to the disk, or have arrived there."""
+        data.draw(st.sampled_from(self.open)).ahead = ahead
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), rate=st.floats(0, 1e9))

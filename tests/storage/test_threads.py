@@ -1,4 +1,4 @@
-"""Tests for `rangedaemon.storage.threads.OwnThread`."""
+"""Tests for `rangedaemon.storage.threads.OwnThreads`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
-from rangedaemon.storage.threads import OwnThread
+from rangedaemon.storage.threads import OwnThreads
 
 
 class OwnThreadTests(TestCase):
@@ -16,7 +16,7 @@ class OwnThreadTests(TestCase):
 
     def setUp(self) -> None:
         """It runs."""
-        self.thread = OwnThread(reactor, "of the test")  # type: ignore[arg-type]
+        self.thread = OwnThreads(reactor, "of the test")  # type: ignore[arg-type]
         self.thread.start()
         self.addCleanup(self.thread.stop)
 
@@ -54,4 +54,4 @@ class OwnThreadTests(TestCase):
         self.thread.stop()
         self.thread.stop()
         self.assertEqual(done, [1])
-        OwnThread(reactor, "never begun").stop()  # type: ignore[arg-type]
+        OwnThreads(reactor, "never begun").stop()  # type: ignore[arg-type]
