@@ -10,10 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.client.intake import Intake
 from rangedaemon.client.lanes import MOST, Hauled, Store
+from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.intervals import EMPTY
 from rangedaemon.core.plan import Plan
+from rangedaemon.core.timetable import Hour
 from rangedaemon.errors import Fault, NoSpace, Unreachable
 from tests.client.world import HandFired
 
@@ -60,7 +62,7 @@ class HaulTests(SynchronousTestCase):
             self.claim,
             self.plan,
             self.sink,
-            Throttle(clock, None, []),  # type: ignore[arg-type]
+            Throttle(clock, None, Pacer(clock, lambda: Hour(0, 0))),  # type: ignore[arg-type]
             clock,  # type: ignore[arg-type]
             url="http://origin.test/",
             promised=SIZE,
