@@ -10,7 +10,7 @@ fewer connections for a while.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -46,6 +46,7 @@ class Traits:
 @dataclass
 class _Host:
     pace: Pace
+    own_limit: int | None = None
     used: int = 0
     quiet_until: float = 0.0
     traits: Traits = field(default_factory=Traits)
@@ -84,9 +85,16 @@ class Slot:
 class Hosts:
     """The slots of all hosts."""
 
-    def __init__(self, clock: IReactorTime, connections_per_host: int) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        connections_per_host: int,
+        own_limit: Callable[[str], int | None] = lambda _url: None,
+    ) -> None:
+        """:param own_limit: how many connections a host has that others have not; None: as all."""
         self._clock = clock
         self._limit = connections_per_host
+        self._own_limit = own_limit
         self._hosts: dict[Key, _Host] = {}
 
     @property
@@ -95,10 +103,10 @@ class Hosts:
         return self._limit
 
     def set_limit(self, connections_per_host: int) -> None:
-        """Another limit for all hosts; who has a connection keeps it."""
+        """Another limit for all that have none of their own; who has a connection keeps it."""
         self._limit = connections_per_host
         for host in self._hosts.values():
-            host.pace = replace(host.pace, limit=connections_per_host)
+            host.pace = replace(host.pace, limit=host.own_limit or connections_per_host)
             self._hand_over(host)
 
     def traits(self, url: str) -> Traits:
@@ -191,7 +199,8 @@ class Hosts:
         key = origin_of(url)
         if key not in self._hosts:
             self._make_room()
-            self._hosts[key] = _Host(Pace(self._limit))
+            own = self._own_limit(url)
+            self._hosts[key] = _Host(Pace(own or self._limit), own)
         return self._hosts[key]
 
     def _make_room(self) -> None:

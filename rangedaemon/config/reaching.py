@@ -17,7 +17,7 @@ from rangedaemon.config.secrets import (
     read_secret,
 )
 from rangedaemon.config.section import Section
-from rangedaemon.config.values import AbsolutePath, Fields, Text, User, Whole
+from rangedaemon.config.values import AbsolutePath, Count, Fields, Text, User, Whole
 from rangedaemon.core.access import HostPattern
 from rangedaemon.core.addresses import DENIED, networks_of
 from rangedaemon.core.proxies import check_login, parse_bypass, parse_proxy
@@ -108,6 +108,8 @@ class HostAccess(Section):
     """direct, environment, http://[user@]host:port or socks5://…; null: as downloads.proxy."""
     proxy_password_file: SecretFile | None = None
     """The file whose first line is the password of proxy's user."""
+    connections: Count | None = None
+    """Connections at once, over all jobs; null: downloads.connections_per_host."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> HostAccess:

@@ -83,6 +83,8 @@ class HostRule:
     tls: TlsTerms | None = None
     proxies: Proxies | None = None
     """None: as for everybody else."""
+    connections: int | None = None
+    """At once, over all jobs; None: as for everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,11 @@ class Access:
         proxies = self.proxies if rule is None or rule.proxies is None else rule.proxies
         secure = rule is not None and origin_of(url).scheme == "https"
         return Route(proxies.proxy_for(url), rule.tls if rule and secure else None, guarded)
+
+    def connections(self, url: str) -> int | None:
+        """How many connections the host of *url* has at once; None: as many as every host."""
+        rule = self._rule(url)
+        return None if rule is None else rule.connections
 
     def _rule(self, url: str) -> HostRule | None:
         origin = origin_of(url)

@@ -58,6 +58,7 @@ def _rule(host: HostAccess, environ: Mapping[str, str], bypass: tuple[Bypass, ..
         authorization=_authorization(host),
         fields=read_fields(host.headers_file) if host.headers_file else host.headers,
         tls=_terms(host),
+        connections=host.connections,
         proxies=None
         if host.proxy is None
         else _proxies(host.proxy, host.proxy_password_file, environ, bypass),

@@ -22,6 +22,7 @@ from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Downloads, Job, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
+from rangedaemon.core.access import Access
 from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
@@ -127,12 +128,14 @@ def network_of(downloads: Downloads, reactor: Any) -> Network:
     )
 
 
-def _origin(downloads: Downloads, reactor: Any, network: Network, counters: Counters) -> Origin:
+def _origin(
+    downloads: Downloads, reactor: Any, network: Network, access: Access, counters: Counters
+) -> Origin:
     return Origin(
         network,
         reactor,
         head_timeout=downloads.connect_timeout + downloads.stall_timeout,
-        access=access_of(downloads, os.environ),
+        access=access,
         redirects=RedirectRules(downloads.max_redirects, downloads.allow_downgrade),
         counters=counters,
     )
@@ -164,12 +167,12 @@ def build_runner(
     """
     retry = downloads.retry
     counters = Counters()
-    network = network_of(downloads, reactor)
+    network, access = network_of(downloads, reactor), access_of(downloads, os.environ)
     around = Surroundings(
-        origin=_origin(downloads, reactor, network, counters),
+        origin=_origin(downloads, reactor, network, access, counters),
         counters=counters,
         clock=reactor,
-        hosts=Hosts(reactor, downloads.connections_per_host),
+        hosts=Hosts(reactor, downloads.connections_per_host, access.connections),
         retry=RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay),
         random=random.Random(),  # noqa: S311 - jitter, no secret
         wall=time.time,

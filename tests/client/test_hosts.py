@@ -52,6 +52,16 @@ class HostsTests(SynchronousTestCase):
         self.assertEqual(self.inside, [*"abcdef"])
         self.assertTrue(self.hosts.free(URL))
 
+    def test_limits_of_their_own(self) -> None:
+        """A host that has a limit of its own keeps it, also when that of the others changes."""
+        self.hosts = Hosts(self.clock, 4, lambda url: 2 if "origin.test" in url else None)
+        for name in "abcdef":
+            self.hold(name)
+            self.hold(name.upper(), "http://other.test/")
+        self.assertEqual("".join(sorted(self.inside)), "ABCDab")
+        self.hosts.set_limit(5)
+        self.assertEqual("".join(sorted(self.inside)), "ABCDEab")
+
     def test_what_one_host_is(self) -> None:
         """Scheme, host and port: other paths share it, other ports do not."""
         for name in "abcd":
