@@ -110,6 +110,8 @@ class OriginFault(Fault):
     def __init__(self, message: str, *, url: str | None = None) -> None:
         super().__init__(message)
         self.url = url
+        self.answered: int | None = None
+        """The status that this is about, where it is about one."""
 
 
 class BadResponse(OriginFault):
@@ -318,6 +320,10 @@ class NoSpace(StorageFault):
     status = 507
 
 
+class NeverFits(NoSpace):
+    """The file is larger than its disk, or than a file may be there."""
+
+
 class NotWritable(StorageFault):
     """A directory or file that we may not write."""
 
@@ -371,3 +377,13 @@ class JournalDamaged(JournalFault):
     """The journal is not a journal, or is broken."""
 
     code = "journal-damaged"
+
+
+def codes() -> frozenset[str]:
+    """The code of every fault that this program can name."""
+    found, kinds = set[str](), [Fault]
+    while kinds:
+        kind = kinds.pop()
+        found.add(kind.code)
+        kinds += kind.__subclasses__()
+    return frozenset(found)

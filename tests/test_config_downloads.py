@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.config import ConfigError, Downloads, parse
 from rangedaemon.config.schema import schema_text
+from rangedaemon.core.retry import RetryClass
 from rangedaemon.core.timetable import timetable
 
 MIB = 1 << 20
@@ -89,3 +90,31 @@ class LowestSpeedTests(DownloadsCase):
         self.assert_problem("lowest_speed: {rate: 0}", "downloads.lowest_speed.rate")
         self.assert_problem("lowest_speed: {rate: 1, time: 3}", "downloads.lowest_speed.time")
         self.assert_problem("lowest_speed: {rate: 1, period: 0}", "must be more than 0")
+
+
+class RetryTests(DownloadsCase):
+    """``retry``."""
+
+    def test_given(self) -> None:
+        """Classes by status and by code; a pace of its own for who asks for peace."""
+        classes = "{404: transient, too-slow: permanent}"
+        retry = downloads(
+            f"retry: {{attempts: 3, throttled: {{attempts: 20}}, classes: {classes}}}"
+        ).retry
+        self.assertEqual(
+            retry.classes, {"404": RetryClass.TRANSIENT, "too-slow": RetryClass.PERMANENT}
+        )
+        self.assertEqual((retry.attempts, retry.throttled and retry.throttled.attempts), (3, 20))
+
+    def test_refused(self) -> None:
+        """Statuses and codes that there are not, classes that there are not."""
+        self.assert_problem("retry: {classes: {200: transient}}", "expected a status such as 404")
+        self.assert_problem(
+            "retry: {classes: {unreachabel: transient}}", 'did you mean "unreachable"?'
+        )
+        self.assert_problem(
+            "retry: {classes: {404: later}}", "downloads.retry.classes.404", "'permanent'"
+        )
+        self.assert_problem(
+            "retry: {throttled: {initial_delay: 10m}}", "downloads.retry.throttled", "max_delay"
+        )

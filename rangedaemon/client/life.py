@@ -9,6 +9,7 @@ for, so that nothing is at work on a file that was let go of.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from twisted.logger import Logger
 
@@ -23,9 +24,10 @@ from rangedaemon.core.jobs import (
     Live,
     SegmentSnapshot,
 )
+from rangedaemon.core.retry import RetryClass
 from rangedaemon.core.telling import error_of
 from rangedaemon.core.transfer import Trigger
-from rangedaemon.errors import Fault, StorageFault, Throttled
+from rangedaemon.errors import Fault, StorageFault
 
 INTERNAL = "an internal error; the log has its traceback"
 
@@ -134,12 +136,13 @@ class Life(ABC):
         """Fail, or wait for a better time."""
         error = error_of(fault, self.record.spec, self._about())
         attempts = 1 if self._progressed() else self.record.attempts
-        policy, now = self._around.retry, self._around.wall()
-        if not fault.retryable or policy.exhausted(attempts):
+        rules, now = self._around.retry, self._around.wall()
+        delay = rules.next_try(fault, attempts, self._around.random.random())
+        if delay is None:
             await self._books.move(Trigger.FAIL, error=error, finished=now)
             return
-        asked = fault.retry_after if isinstance(fault, Throttled) else None
-        delay = policy.delay(attempts, self._around.random.random(), asked)
+        if rules.class_of(fault) is RetryClass.PATIENT:
+            error = replace(error, message=f"{error.message}; tried again until there is a change")
         await self._books.move(
             Trigger.POSTPONE, error=error, attempts=attempts, retry_at=now + delay
         )

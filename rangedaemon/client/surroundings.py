@@ -15,7 +15,7 @@ from rangedaemon.core.acceptance import Answer
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.promises import promised_whole
-from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.core.retry import RetryRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Surroundings:
     origin: Origin
     clock: IReactorTime
     hosts: Hosts
-    retry: RetryPolicy
+    retry: RetryRules
     random: Random
     wall: Callable[[], float]
     """Seconds since the epoch."""

@@ -255,7 +255,7 @@ class Swarm:
             raise fault
         self._last_fault = fault
         self._failures += 1
-        lasting = not fault.retryable or not self._bearable(fault)
+        lasting = not self._around.retry.hopeful(fault) or not self._bearable(fault)
         if lasting and self._sources.put_aside(source, fault):
             return
         if not self._bearable(fault):

@@ -1,6 +1,6 @@
 """The configuration: YAML to `Config`, with every problem at its file, line and key."""
 
-from rangedaemon.config.downloads import Downloads, Retry
+from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.loading import load, parse
 from rangedaemon.config.models import (
     AccessLog,
@@ -13,6 +13,7 @@ from rangedaemon.config.models import (
     Server,
 )
 from rangedaemon.config.problems import ConfigError, Problem
+from rangedaemon.config.retrying import Retry
 from rangedaemon.config.uploads import Uploads
 
 __all__ = [

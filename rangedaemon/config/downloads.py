@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from rangedaemon.config.rates import Limit
 from rangedaemon.config.reaching import Reaching
+from rangedaemon.config.retrying import Retry
 from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.values import (
     AbsolutePath,
@@ -17,23 +18,6 @@ from rangedaemon.config.values import (
     PositiveSize,
     Rate,
 )
-
-
-class Retry(Section):
-    """When a failed attempt is made again."""
-
-    attempts: Count = 10
-    """Attempts in a row without progress, the first one included."""
-    initial_delay: PositiveDuration = 1.0
-    """Seconds before the second attempt; doubles from there."""
-    max_delay: PositiveDuration = 300.0
-    """Seconds, at most."""
-
-    @model_validator(mode="after")
-    def _delays_grow(self) -> Retry:
-        if self.max_delay < self.initial_delay:
-            raise ValueError("max_delay must not be below initial_delay")
-        return self
 
 
 class LowestSpeed(Section):

@@ -9,12 +9,13 @@ fault it is.  Validators are compared by `core.validators`, not here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.ranges import parse_content_range
-from rangedaemon.core.retry import parse_retry_after
+from rangedaemon.core.retry import RetryClass, class_of_status, parse_retry_after
 from rangedaemon.errors import (
     BadResponse,
     Changed,
@@ -160,19 +161,26 @@ def fault_of_status(answer: Refusal, now: float) -> OriginFault:
 
     :param now: seconds since the epoch, for Retry-After dates.
     """
+    fault = _named(answer, f"the origin answered {answer.status}", now)
+    fault.answered = answer.status
+    return fault
+
+
+def _named(answer: Refusal, text: str, now: float) -> OriginFault:
     status, url = answer.status, answer.url
-    text = f"the origin answered {status}"
-    if status in (429, 503):
+    if class_of_status(status) is RetryClass.THROTTLED:
         after = parse_retry_after(answer.retry_after, now=now) if answer.retry_after else None
         return Throttled(text, url=url, retry_after=after)
-    if status in (401, 403, 407):
-        return Unauthorized(text, url=url)
-    if status in (404, 410):
-        return Missing(text, url=url)
+    if status in _BY_STATUS:
+        return _BY_STATUS[status](text, url=url)
     if status == 412:
         return Changed("the origin says that the file changed (412)", url=url)
-    if status == 408:
-        return TimedOut(text, url=url)
-    if status >= 500 and status not in (501, 505):
-        return ServerError(text, url=url)
-    return Refused(text, url=url)
+    hopeful = class_of_status(status) is RetryClass.TRANSIENT
+    return (ServerError if hopeful else Refused)(text, url=url)
+
+
+_BY_STATUS: Mapping[int, type[OriginFault]] = {
+    **dict.fromkeys((401, 403, 407), Unauthorized),
+    **dict.fromkeys((404, 410), Missing),
+    408: TimedOut,
+}

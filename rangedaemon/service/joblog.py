@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from twisted.logger import Logger
 
 from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobState
@@ -39,11 +41,20 @@ class JobLog:
         if record.error is not None:
             code, message = record.error.code, record.error.message
             self._log.warn(
-                "job {job}: {state}, {code}: {why}",
+                "job {job}: {state}, {code}: {why}{again}",
                 job=_called(record), state=record.state.value, code=code, why=message,
+                again=_again(record),
             )  # fmt: skip
         else:
             self._log.info("job {job}: {state}", job=_called(record), state=record.state.value)
+
+
+def _again(record: JobRecord) -> str:
+    """When a job that waits is tried again, and how often it was without progress."""
+    if record.retry_at is None:
+        return ""
+    at = datetime.fromtimestamp(record.retry_at, UTC).isoformat(timespec="seconds")
+    return f"; try {record.attempts} without progress, the next at {at}"
 
 
 def _called(record: JobRecord) -> str:

@@ -19,14 +19,14 @@ from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.config import Config, Downloads, Job, Server
+from rangedaemon.config import Config, Downloads, Job, Retry, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
 from rangedaemon.core.access import Access
 from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
-from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.core.retry import RetryPolicy, RetryRules
 from rangedaemon.core.slowness import Floor
 from rangedaemon.core.timetable import Hour
 from rangedaemon.server.mounts import Mount
@@ -146,6 +146,14 @@ def _floor(downloads: Downloads) -> Floor | None:
     return None if floor is None else Floor(floor.rate, floor.period)
 
 
+def retry_rules(retry: Retry) -> RetryRules:
+    """Which faults are tried again, how often and how late."""
+    usual = RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay)
+    given = retry.throttled
+    throttled = given and RetryPolicy(given.attempts, given.initial_delay, given.max_delay)
+    return RetryRules(usual, throttled or usual, retry.classes)
+
+
 def hour_now() -> Hour:
     """What the clock on the wall shows where the daemon runs."""
     now = time.localtime()
@@ -165,7 +173,6 @@ def build_runner(
 
     :raises StartFailed: a file that the section names cannot be read any more.
     """
-    retry = downloads.retry
     counters = Counters()
     network, access = network_of(downloads, reactor), access_of(downloads, os.environ)
     around = Surroundings(
@@ -173,7 +180,7 @@ def build_runner(
         counters=counters,
         clock=reactor,
         hosts=Hosts(reactor, downloads.connections_per_host, access.connections),
-        retry=RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay),
+        retry=retry_rules(downloads.retry),
         random=random.Random(),  # noqa: S311 - jitter, no secret
         wall=time.time,
         stall_timeout=downloads.stall_timeout,
@@ -196,10 +203,9 @@ def build_runner(
 
 def retuned(habits: Habits, downloads: Downloads) -> Habits:
     """The habits of jobs that start from now on."""
-    retry = downloads.retry
     around = replace(
         habits.around,
-        retry=RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay),
+        retry=retry_rules(downloads.retry),
         stall_timeout=downloads.stall_timeout,
     )
     return replace(

@@ -19,11 +19,18 @@ from pathlib import Path
 
 from rangedaemon.core.disposition import numbered_filename
 from rangedaemon.core.jobs import OnConflict
-from rangedaemon.errors import NameTaken, NoSpace, NotWritable, PartFileLost, StorageFault
+from rangedaemon.errors import (
+    NameTaken,
+    NeverFits,
+    NoSpace,
+    NotWritable,
+    PartFileLost,
+    StorageFault,
+)
 
 SUFFIX = ".part"
 MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 """What no retry betters: somebody must change a mode, a mount or a name."""
 _NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
@@ -34,12 +41,14 @@ _NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
 def storage_faults(path: Path) -> Iterator[None]:
     """Turn what the system says of *path* into faults of ours.
 
-    :raises NoSpace, NotWritable, StorageFault: instead of OSError.
+    :raises NoSpace, NeverFits, NotWritable, StorageFault: instead of OSError.
     """
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.EFBIG:
+            raise NeverFits(f"{path} would be too large: {reason}") from error
         if error.errno in _FULL:
             raise NoSpace(f"no room for {path}: {reason}; free space and retry") from error
         if error.errno in _FORBIDDEN:
@@ -171,6 +180,8 @@ class PartFile:
         with storage_faults(self.path):
             room = os.fstatvfs(self._fd)
             have = os.fstat(self._fd).st_blocks * 512
+        if length > room.f_blocks * room.f_frsize:
+            raise NeverFits(f"{self.path} needs {length} octets, more than its disk has")
         if room.f_bavail * room.f_frsize + have < length:
             raise NoSpace(
                 f"{self.path} needs {length} octets, {room.f_bavail * room.f_frsize} are free"

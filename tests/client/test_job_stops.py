@@ -218,7 +218,7 @@ class DiskTests(SynchronousTestCase):
         self.patch(os, "pwritev", limited)
 
     def test_full_in_the_middle(self) -> None:
-        """The job fails with its own word; what came before is claimed and stays."""
+        """The job waits for room; what came before is claimed and stays."""
         self.full_after(5000)
         world = World(self)
         world.origin.script = File(CONTENT).begin
@@ -226,7 +226,7 @@ class DiskTests(SynchronousTestCase):
         world.origin.last.send(CONTENT[:4000]).send(CONTENT[4000:9000])
         self.successResultOf(ended)
         assert job.record.error is not None
-        self.assertEqual((job.record.state, job.record.error.code), (S.FAILED, "no-space"))
+        self.assertEqual((job.record.state, job.record.error.code), (S.WAITING, "no-space"))
         self.assertEqual(job.record.covered.to_pairs(), [(0, 4000)])
         self.assertTrue(world.origin.last.closed)
         self.assertEqual(world.names(), ["file.bin.part"])

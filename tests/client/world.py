@@ -24,7 +24,7 @@ from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobEvent, JobRecord, JobSpec, JobState
-from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.core.retry import RetryPolicy, RetryRules
 from rangedaemon.core.timetable import Hour, Rate
 from rangedaemon.storage.threads import InThread, inline
 from tests.client.scripted import File, ScriptedOrigin
@@ -188,7 +188,7 @@ class World:
                 origin=Origin(OneAgent(IdentityAgent(self.origin)), self.clock, head_timeout=30.0),
                 clock=self.clock,
                 hosts=self.hosts,
-                retry=RetryPolicy(attempts=attempts, initial_delay=2.0, max_delay=60.0),
+                retry=RetryRules(*[RetryPolicy(attempts, initial_delay=2.0, max_delay=60.0)] * 2),
                 random=Random(7),
                 wall=lambda: EPOCH + self.clock.seconds(),
                 stall_timeout=10.0,

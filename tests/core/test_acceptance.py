@@ -124,7 +124,7 @@ BAD: list[tuple[str, Answer, type[OriginFault]]] = [
     ("505", answer(505), Refused),
 ]  # fmt: skip
 
-RETRYABLE = {408, 429, 500, 502, 503, 504}
+RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
 
 
 class JudgeTests(SynchronousTestCase):
@@ -150,7 +150,7 @@ class JudgeTests(SynchronousTestCase):
             with self.subTest(status):
                 raised = self.assertRaises(OriginFault, judge, answer(status), ASKED, 1000, now=NOW)
                 hopeful = status in RETRYABLE or (status > 505)
-                self.assertEqual(raised.retryable, hopeful)
+                self.assertEqual((raised.retryable, raised.answered), (hopeful, status))
 
     def test_unknown_length_takes_any(self) -> None:
         """Before the length is known, the first 206 tells it."""

@@ -6,8 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon import errors
 from rangedaemon.core.dates import format_http_date
-from rangedaemon.core.retry import LONGEST_RETRY_AFTER, RetryPolicy, parse_retry_after
+from rangedaemon.core.retry import (
+    LONGEST_PATIENCE,
+    LONGEST_RETRY_AFTER,
+    RetryClass,
+    RetryPolicy,
+    RetryRules,
+    class_of_status,
+    parse_retry_after,
+)
 
 NOW = 784_111_777.0
 """Sun, 06 Nov 1994 08:49:37 GMT."""
@@ -54,6 +63,90 @@ class DelayTests(SynchronousTestCase):
     def test_exhausted(self) -> None:
         """As many failures in a row as the policy allows are enough."""
         self.assertEqual([self.policy.exhausted(n) for n in (9, 10, 11)], [False, True, True])
+
+
+class ClassTests(SynchronousTestCase):
+    """Tests for `class_of_status` and `RetryRules.class_of`."""
+
+    def test_statuses(self) -> None:
+        """The table, status by status: no status is in two classes, none is left out."""
+        throttled, transient = {429, 503, 509}, {408, 425, *range(500, 600)} - {501, 505}
+        for status in range(300, 600):
+            expected = RetryClass.PERMANENT
+            if status in throttled:
+                expected = RetryClass.THROTTLED
+            elif status in transient:
+                expected = RetryClass.TRANSIENT
+            self.assertIs(class_of_status(status), expected, status)
+
+    def test_exceptions(self) -> None:
+        """Each fault that can end a job, by the class that it is of."""
+        rules = RetryRules()
+        for kind, expected in {
+            errors.Unreachable: "transient", errors.TimedOut: "transient",
+            errors.TooSlow: "transient", errors.ServerError: "transient",
+            errors.BadResponse: "transient", errors.NoRanges: "transient",
+            errors.Unjoinable: "transient", errors.PartFileLost: "transient",
+            errors.Throttled: "throttled", errors.NoSpace: "patient",
+            errors.Missing: "permanent", errors.Unauthorized: "permanent",
+            errors.Refused: "permanent", errors.Changed: "permanent",
+            errors.ChecksumMismatch: "permanent", errors.TooManyRedirects: "permanent",
+            errors.BadRedirect: "permanent", errors.UnusableDocument: "permanent",
+            errors.NeverFits: "permanent", errors.NotWritable: "permanent",
+            errors.NameTaken: "permanent", errors.StorageFault: "permanent",
+        }.items():  # fmt: skip
+            fault = kind("why")
+            self.assertEqual(rules.class_of(fault), expected, kind.__name__)
+            self.assertEqual(rules.hopeful(fault), expected != "permanent")
+
+    def test_configured(self) -> None:
+        """A status is put into another class before its code is; others stay what they are."""
+        rules = RetryRules(
+            others={
+                "404": RetryClass.TRANSIENT,
+                "not-found": RetryClass.THROTTLED,
+                "unreachable": RetryClass.PERMANENT,
+                "no-space": RetryClass.PERMANENT,
+            }
+        )
+        found, gone = errors.Missing("404"), errors.Missing("410")
+        found.answered, gone.answered = 404, 410
+        for fault, expected in (
+            (found, RetryClass.TRANSIENT),
+            (gone, RetryClass.THROTTLED),
+            (errors.Unreachable("x"), RetryClass.PERMANENT),
+            (errors.NoSpace("x"), RetryClass.PERMANENT),
+            (errors.TimedOut("x"), RetryClass.TRANSIENT),
+        ):
+            self.assertIs(rules.class_of(fault), expected)
+
+
+class NextTryTests(SynchronousTestCase):
+    """Tests for `RetryRules.next_try`."""
+
+    rules = RetryRules(RetryPolicy(3, 1.0, 100.0), RetryPolicy(5, 10.0, 1000.0))
+
+    def test_table(self) -> None:
+        """Each class by its own policy; the last try of a class is its last."""
+        self.assertIsNone(self.rules.next_try(errors.Missing("x"), 1, 0.0))
+        self.assertEqual(self.rules.next_try(errors.TimedOut("x"), 2, 0.0), 1.0)
+        self.assertIsNone(self.rules.next_try(errors.TimedOut("x"), 3, 0.0))
+        self.assertEqual(self.rules.next_try(errors.Throttled("x"), 3, 0.0), 20.0)
+        self.assertEqual(self.rules.next_try(errors.Throttled("x", retry_after=99.0), 1, 0.0), 99.0)
+        self.assertIsNone(self.rules.next_try(errors.Throttled("x", retry_after=9.0), 5, 0.0))
+
+    @given(st.integers(1, 10**6), jitters)
+    def test_patient(self, attempt: int, jitter: float) -> None:
+        """What lasts until somebody mends it is looked at without end, a minute apart at most."""
+        delay = self.rules.next_try(errors.NoSpace("x"), attempt, jitter)
+        self.assertTrue(delay is not None and 0.5 <= delay <= LONGEST_PATIENCE)
+
+    @given(st.sampled_from([errors.TimedOut, errors.Throttled]), st.integers(5, 100), jitters)
+    def test_nothing_else_without_end(
+        self, kind: type[errors.OriginFault], attempt: int, jitter: float
+    ) -> None:
+        """Every other class has a last try."""
+        self.assertIsNone(self.rules.next_try(kind("x"), attempt, jitter))
 
 
 class RetryAfterTests(SynchronousTestCase):

@@ -9,6 +9,7 @@ from tests.hostile import HostileOrigin
 from tests.integration.case import FAST_RETRY, IntegrationCase
 from tests.integration.daemon import DaemonProcess
 from tests.integration.downloading import DownloadCase
+from tests.integration.waiting import until
 
 MIB = 1 << 20
 ABSENT = "0123456789abcdef"
@@ -125,26 +126,33 @@ class FullDiskTests(DiskCase):
         self.assert_others_work(daemon)
 
     def test_fills_up_meanwhile(self) -> None:
-        """A stream of unknown length fills the disk: the same."""
+        """A stream of unknown length fills the disk: it waits for room, others are not hurt."""
         daemon = self.make()
         self.make_tmpfs(daemon.downloads / "small", "size=4m")
         job = daemon.api.add(
             self.origin.url("/noranges/chunked/f.bin?size=16MiB"), directory="small"
         )
-        failed = daemon.api.wait_for(job["id"], "failed")
-        self.assertEqual(failed["error"]["code"], "no-space")
+        self.wait_for_no_space(daemon, job["id"])
         self.assert_others_work(daemon)
 
+    def wait_for_no_space(self, daemon: DaemonProcess, job_id: str) -> None:
+        """Wait until the job waits for room."""
+
+        def waits() -> bool:
+            job = daemon.api.job(job_id)
+            return job["state"] == "waiting" and job["error"]["code"] == "no-space"
+
+        until(waits, "the job waits for room")
+
     def test_room_again(self) -> None:
-        """Once there is room, a retry ends it right."""
+        """Once there is room the job goes on by itself, and ends right."""
         daemon = self.make()
         small = self.make_tmpfs(daemon.downloads / "small", "size=20m")
         ballast = small / "ballast"
         ballast.write_bytes(bytes(16 * MIB))
         job = daemon.api.add(self.origin.url("/f.bin?size=16MiB"), directory="small")
-        daemon.api.wait_for(job["id"], "failed")
+        self.wait_for_no_space(daemon, job["id"])
         ballast.unlink()
-        self.assertEqual(daemon.api.act(job["id"], "retry").status, 200)
         done = daemon.api.wait_for(job["id"], "complete")
         self.assert_file(done["path"], 1, 16 * MIB)
 

@@ -186,7 +186,7 @@ class AppendTests(LogTestCase):
             text=True,
             check=True,
         )
-        self.assertEqual(said.stdout, f"NoSpace {HEADER_SIZE + 3 * RECORD_SIZE}\n", said.stderr)
+        self.assertEqual(said.stdout, f"NeverFits {HEADER_SIZE + 3 * RECORD_SIZE}\n", said.stderr)
         self.assertEqual(
             self.ranges(self.opened()), [(n * BLOCK, n * BLOCK + 4) for n in (0, 1, 2, 4)]
         )
