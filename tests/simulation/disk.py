@@ -42,10 +42,11 @@ class Image:
 
     def restore(self) -> None:
         """Make the directories be like this."""
-        for directory, names in self.names.items():
+        for directory in self.names:
             for path in directory.iterdir():
                 path.unlink()
-            first: dict[int, Path] = {}
+        first: dict[int, Path] = {}
+        for directory, names in self.names.items():
             for name, number in names.items():
                 if number in first:
                     os.link(first[number], directory / name)
@@ -194,10 +195,14 @@ class Disk:
 
     def _write_some(self, call: str, descriptor: int, octets: bytes, *where: int) -> int:
         """As the system may: not everything at once."""
-        if self._inode(descriptor) is not None:
+        inode = self._inode(descriptor)
+        if inode is not None:
             self._step(errno.ENOSPC)
             if len(octets) > 1 and self._random.random() < 0.2:
                 octets = octets[: self._random.randrange(1, len(octets))]
+            for start in where:  # what is written anew waits for a sync like any other
+                for at in range(start - start % SECTOR, start + len(octets), SECTOR):
+                    inode.lost.pop(at, None)
         return self._real[call](descriptor, octets, *where)  # type: ignore[no-any-return]
 
     def _ftruncate(self, descriptor: int, length: int) -> None:

@@ -135,6 +135,12 @@ def staged_path(directory: Path, file: str) -> Path:
     return directory / (_STAGED + file)
 
 
+def discard_staged(root: Path, segments: Sequence[str], file: str) -> None:
+    """Remove what a kill before the claim has left; nothing happens where there is nothing."""
+    with suppress(NameRefused):  # no directory, nothing in it
+        discard(staged_path(target_directory(root, segments), file))
+
+
 def settle_length(part: PartFile, length: int) -> None:
     """Cut off what a run that was dropped left behind the end; sync."""
     part.truncate(length)

@@ -16,7 +16,7 @@ from rangedaemon.core.uploadfaults import UnknownUpload
 from rangedaemon.core.uploads import Upload, UploadState
 from rangedaemon.errors import ClientFault, Fault
 from rangedaemon.storage.uploads import queries
-from rangedaemon.storage.uploads.files import is_published
+from rangedaemon.storage.uploads.files import discard_staged, is_published
 from rangedaemon.storage.uploads.live import Live
 from rangedaemon.storage.uploads.means import Means
 from rangedaemon.storage.uploads.registry import Registry
@@ -132,5 +132,9 @@ async def drop(means: Means, live: Live) -> None:
     In this order a kill between leaves an upload without octets, never octets that no
     upload has.
     """
-    await means.in_thread(means.files.discard, live.upload.file)
+    upload = live.upload
+    mount = means.mounts.get(upload.scope.mount)
+    if mount is not None and not upload.partial:
+        await means.in_thread(discard_staged, mount.root, upload.directory, upload.file)
+    await means.in_thread(means.files.discard, upload.file)
     await move(means, live, UploadState.GONE, REMEMBERED)
