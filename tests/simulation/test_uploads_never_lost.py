@@ -112,7 +112,7 @@ class Engine(RuleBasedStateMachine):
     @initialize(
         held=st.booleans(),
         two_systems=st.booleans(),
-        quota=st.sampled_from([None, 12_000]),
+        quota=st.sampled_from([None, 6000]),
         on_conflict=st.sampled_from([OnConflict.RENAME, OnConflict.OVERWRITE, OnConflict.FAIL]),
         chance=st.integers(0, 1 << 16),
     )
@@ -396,6 +396,24 @@ class Engine(RuleBasedStateMachine):
         else:
             self._ask(writer.commit(), sending.sent.saw)
         self._check()
+
+    @rule(which=WHICH, count=st.sampled_from([300, 3000]), right=st.booleans())
+    def send_judged(self, which: int, count: int, right: bool) -> None:
+        """A run with a digest comes as a whole."""
+        sent = self._pick(which)
+        if sent is not None and sent.upload is not None:
+            run = sent.content[sent.upload.offset :][:count]
+            wanted = hashlib.sha1(run).hexdigest()
+            octets = run if right else bytes(255 - octet for octet in run)
+            self._ask(self._story_of_run(sent.upload, octets, wanted), sent.saw)
+            self._check()
+
+    async def _story_of_run(self, upload: Upload, octets: bytes, wanted: str) -> Upload:
+        writer = await self.life.store.write(
+            upload, upload.offset, count=len(octets), digest=f"sha-1={wanted}"
+        )
+        writer.push(octets)
+        return await writer.commit()
 
     @rule(which=WHICH)
     def tell_length(self, which: int) -> None:
