@@ -97,8 +97,9 @@ class UploadFiles:
     def discard(self, file: str) -> None:
         """Remove it for good; nothing happens where there is none."""
         path = self.path(file)
-        if os.path.lexists(path):
-            discard(path)
+        discard(path)
+        if self.directory.is_dir():
+            # Also where it is gone already: a kill may have come before the sync.
             with storage_faults(path):
                 sync_directory(self.directory)
 

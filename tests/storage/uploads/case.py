@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, Wish
 from rangedaemon.errors import Fault
 from rangedaemon.storage.journal import Journal
+from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import InThread, inline
 from rangedaemon.storage.uploads.mounts import UploadMount
 from rangedaemon.storage.uploads.ports import DEAF, Ears, Writer
@@ -67,13 +68,15 @@ class UploadsCase(SynchronousTestCase):
         self.addCleanup(lambda: self.now(self.journal.close()))
         self.store = self.opened()
 
-    def opened(self, in_thread: InThread = inline, **mount: Any) -> Uploads:
+    def opened(
+        self, in_thread: InThread = inline, journal: Transactions | None = None, **mount: Any
+    ) -> Uploads:
         """A store, as after a start; *mount* changes its mount's settings."""
         self.mount = replace(self.mount, **mount)
         return open_upload_store(
             self.state,
             [self.mount],
-            journal=self.journal,
+            journal=journal or self.journal,
             in_thread=in_thread,
             clock=self.clock,
             wall=lambda: START + self.clock.seconds(),
