@@ -71,12 +71,18 @@ class Body:
         self._refusal: Fault | None = None
         """Why they are not wanted any more."""
         self._done: Deferred[None] | None = None
-        self._held = False
+        self.held = False
+        """Whether the peer is kept from sending more."""
 
     @property
     def ended(self) -> bool:
         """Whether the last octet was there."""
         return self._ended
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing comes any more, one way or the other."""
+        return self._ended or self._fault is not None
 
     @property
     def trifling(self) -> bool:
@@ -112,8 +118,8 @@ class Body:
 
     def drained(self) -> None:
         """The taker takes more."""
-        if self._held and (self._taker is None or not self._taker.full):
-            self._held = False
+        if self.held and (self._taker is None or not self._taker.full):
+            self.held = False
             self._channel.read_on()
 
     def stop(self, fault: Fault) -> None:
@@ -140,13 +146,13 @@ class Body:
         """The last octet was there."""
         self._ended = True
         self._settle()
-        if self._held:
-            self._held = False
+        if self.held:
+            self.held = False
             self._channel.read_on()
 
     def lost(self) -> None:
         """The connection is gone."""
-        self._held = False
+        self.held = False
         self._channel = None
         if not self._ended and self._fault is None:
             self._fault = BodyCut("the connection was lost in the middle of the request")
@@ -160,8 +166,8 @@ class Body:
                 done.callback(None)
 
     def _hold(self) -> None:
-        if not self._held and not self._ended and self._channel is not None:
-            self._held = True
+        if not self.held and not self._ended and self._channel is not None:
+            self.held = True
             self._channel.read_no_more()
 
     def _ask(self) -> None:

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from rangedaemon.config import Mount, Server, Uploads
 from rangedaemon.core.uploads import Upload, UploadProtocol
 from rangedaemon.server.uploads.access import Admission, Gate
+from rangedaemon.server.uploads.arriving import Arriving
 from rangedaemon.server.uploads.receiver import Receiver
 from rangedaemon.server.uploads.rules import Rules
 from rangedaemon.service.commands import Command, Commands
@@ -72,6 +73,7 @@ class Receiving:
             self._store,
             _rules(uploads),
             gate,
+            Arriving(self._reactor),
             partial(self._received, uploads.hooks.on_receive),
         )
 

@@ -91,7 +91,7 @@ async def _begin(reception: Reception, length: int | None) -> Upload:
 
 
 async def _append(reception: Reception) -> ResponsePlan:
-    upload = await reception.find(preempt=True)
+    upload = await reception.find_still()
     asked = draft.read_append(reception.ask, upload.offset, upload.length)
     if asked.length is not None and upload.length is None:
         upload = await reception.store.set_length(upload, asked.length)
@@ -136,6 +136,6 @@ async def _complete(reception: Reception, upload: Upload) -> ResponsePlan:
 
 
 async def _stand(reception: Reception) -> ResponsePlan:
-    upload = await reception.find(preempt=True)
+    upload = await reception.find_still()
     limits = _limits(reception)
     return say(204, draft.standing(upload.offset, upload.finished, upload.length, limits))

@@ -38,24 +38,20 @@ class Put(Adapter):
         return say(status_of(fault), fields, f"{fault.detail}\n")
 
 
-def _id(reception: Reception) -> str:
-    return "/".join(reception.segments)
-
-
 async def _anew(reception: Reception, asked: Placement) -> Upload:
     """A new upload of the target, in the place of one that was not finished."""
     with suppress(UnknownUpload, UploadGone):
-        former = await reception.store.find(reception.scope, _id(reception))
+        former = await reception.find(reception.subject)
         if former.state is UploadState.OPEN:
             await reception.store.terminate(former)
     wish = reception.wish_for_target()
     return await reception.store.create(
-        reception.scope, replace(wish, id=_id(reception), length=asked.length, replace=True)
+        reception.scope, replace(wish, id=reception.subject, length=asked.length, replace=True)
     )
 
 
 async def _known(reception: Reception, asked: Placement) -> Upload:
-    upload = await reception.store.find(reception.scope, _id(reception))
+    upload = await reception.find_still(reception.subject)
     if upload.length != asked.length:
         raise Refusal(409, "The file that was begun has another length: begin anew.")
     return upload

@@ -18,6 +18,7 @@ from rangedaemon.server.answering import peer_gone, send_plan
 from rangedaemon.server.arrival import Body, BodyCut
 from rangedaemon.server.mounts import Target
 from rangedaemon.server.uploads.access import Gate
+from rangedaemon.server.uploads.arriving import Arriving
 from rangedaemon.server.uploads.ietf import Ietf
 from rangedaemon.server.uploads.put import Put
 from rangedaemon.server.uploads.reception import UPLOADS, Adapter, Reception
@@ -53,6 +54,7 @@ class Receiver:
         store: UploadStore,
         rules: Rules,
         gate: Gate,
+        arriving: Arriving,
         on_received: Callable[[Upload], None] = lambda _upload: None,
     ) -> None:
         self._prefix = prefix
@@ -60,6 +62,7 @@ class Receiver:
         self._store = store
         self._rules = rules
         self._gate = gate
+        self._arriving = arriving
         self._on_received = on_received
 
     def concerns(self, method: bytes, segments: Sequence[str]) -> bool:
@@ -112,15 +115,27 @@ class Receiver:
                 rules=self._rules,
                 tell=_teller(request),
                 published=self._on_received,
+                arriving=self._arriving,
                 single=lambda: secrets.token_urlsafe(24),
+                secure=request.isSecure(),
             )
-            return await adapter.answer(reception)
+            return await self._answered(adapter, reception)
         except BodyCut:
             raise
         except Fault as fault:
             if isinstance(fault, StorageFault):
                 _log.error("an upload failed: {why}", why=fault.detail)
             return adapter.refused(fault)
+
+    async def _answered(self, adapter: Adapter, reception: Reception) -> ResponsePlan:
+        body = reception.body
+        if body.length == 0:
+            return await adapter.answer(reception)
+        self._arriving.enter(reception.scope, reception.subject, body)
+        try:
+            return await adapter.answer(reception)
+        finally:
+            self._arriving.leave(reception.scope, reception.subject, body)
 
     def _adapter(self, ask: Ask, segments: tuple[str, ...]) -> Adapter:
         protocol = _addressed(segments) if segments[:1] == (UPLOADS,) else _spoken(ask)

@@ -6,6 +6,7 @@ The protocols' adapters see this and the store, and nothing of twisted.web.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,15 @@ from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, Wish
 from rangedaemon.errors import Fault
 from rangedaemon.server.arrival import Body, BodyCut
 from rangedaemon.server.mounts import Target, encode_segments
+from rangedaemon.server.uploads.arriving import Arriving
 from rangedaemon.server.uploads.rules import Rules
-from rangedaemon.storage.uploads.ports import Ears, UploadStore
+from rangedaemon.storage.uploads.ports import Ears, UploadStore, Writer
 
 UPLOADS = ".uploads"
 """The segment below a mount below which unfinished uploads have their addresses."""
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ class Reception:
     """Told of each file that is there now."""
     single: Callable[[], str]
     """A new id for an upload of one request."""
+    arriving: Arriving
+    """The bodies of this and other requests that bring octets now."""
+    secure: bool = False
+    """Whether the request came over TLS."""
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -55,10 +64,28 @@ class Reception:
             return None
         return self.segments[2] if len(self.segments) == 3 else ""
 
+    @property
+    def subject(self) -> str:
+        """The id of the upload that the request is about, where its address says that."""
+        return "/".join(self.segments) if self.upload_id is None else self.upload_id
+
     def address(self, upload: Upload) -> str:
         """Where the upload can be asked after and gone on with."""
         segments = (*self.prefix, UPLOADS, self.scope.protocol.value, upload.id)
         return encode_segments(segments)
+
+    def whole_address(self, upload: Upload) -> str:
+        """
+        The same with scheme and host, as the client or its proxy has called us.
+
+        There are clients that cannot resolve a relative one.
+        """
+        host = self.ask.get("x-forwarded-host") or self.ask.get("host") or ""
+        if not _HOST.fullmatch(host):
+            return self.address(upload)
+        forwarded = (self.ask.get("x-forwarded-proto") or "").strip().lower()
+        scheme = "https" if self.secure or forwarded == "https" else "http"
+        return f"{scheme}://{host}{self.address(upload)}"
 
     def file_address(self, upload: Upload) -> str:
         """Where the finished file is."""
@@ -99,9 +126,22 @@ class Reception:
         self.rules.check(name, media_type)
         return Wish(name, directory=(*self.rules.directory, *directory), media_type=media_type)
 
-    async def find(self, *, preempt: bool = False) -> Upload:
-        """The upload that is addressed."""
-        return await self.store.find(self.scope, self.upload_id or "", preempt=preempt)
+    async def find(self, upload_id: str | None = None) -> Upload:
+        """The upload that is addressed, or another one of the same kind."""
+        return await self.store.find(self.scope, self._id(upload_id))
+
+    async def find_still(self, upload_id: str | None = None) -> Upload:
+        """
+        The same, when nobody writes to it any more.
+
+        Who comes back after a broken connection is often quicker than what was still on
+        its way over that: it is given a moment, and then who writes is ended.
+        """
+        await self.arriving.quiet(self.scope, self._id(upload_id), self.body)
+        return await self.store.find(self.scope, self._id(upload_id), preempt=True)
+
+    def _id(self, upload_id: str | None) -> str:
+        return (self.upload_id or "") if upload_id is None else upload_id
 
     async def take(
         self,
@@ -120,17 +160,11 @@ class Reception:
         body = self.body
         ears = Ears(body.drained, body.stop, on_committed or (lambda _offset: None))
         writer = await self.store.write(upload, offset, ears, count=body.length, digest=digest)
+        self.arriving.enter(self.scope, upload.id, body)
         try:
-            await body.into(writer)
-        except BodyCut:
-            await writer.abandon()
-            raise
-        except Fault:
-            return await writer.commit()  # raises what ended the writer
-        except BaseException:
-            await writer.abandon()
-            raise
-        return await writer.commit()
+            return await _written(body, writer)
+        finally:
+            self.arriving.leave(self.scope, upload.id, body)
 
     async def finish(self, upload: Upload) -> Upload:
         """Have an upload that is whole published."""
@@ -140,6 +174,20 @@ class Reception:
         if upload.finished and not upload.partial:
             self.published(upload)
         return upload
+
+
+async def _written(body: Body, writer: Writer) -> Upload:
+    try:
+        await body.into(writer)
+    except BodyCut:
+        await writer.abandon()
+        raise
+    except Fault:
+        return await writer.commit()  # raises what ended the writer
+    except BaseException:
+        await writer.abandon()
+        raise
+    return await writer.commit()
 
 
 def say(status: int, fields: Sequence[Field] = (), text: str = "") -> ResponsePlan:

@@ -51,14 +51,14 @@ async def _part(reception: Reception, segment: Segment) -> ResponsePlan:
 async def _session(reception: Reception, segment: Segment) -> Upload:
     """The upload of the session, whichever of its segments was the first."""
     with suppress(UnknownUpload):
-        return await reception.store.find(reception.scope, segment.session or "")
+        return await reception.find(segment.session)
     wish = reception.wish(segment.filename, reception.ask.media_type)
     try:
         return await reception.store.create(
             reception.scope, replace(wish, id=segment.session, length=segment.length)
         )
     except UploadBusy:  # another segment was quicker
-        return await reception.store.find(reception.scope, segment.session or "")
+        return await reception.find(segment.session)
 
 
 def _safe(segment: Segment) -> str | None:

@@ -79,18 +79,18 @@ async def _create(reception: Reception) -> ResponsePlan:
         upload = await reception.take(upload, 0, digest=_digest(asked.checksum))
     upload = await _settled(reception, upload)
     offset = upload.offset if asked.has_content else None
-    return say(201, tus.created(reception.address(upload), offset, _expiry(upload)))
+    return say(201, tus.created(reception.whole_address(upload), offset, _expiry(upload)))
 
 
 async def _join(reception: Reception, wish: Wish, parts: tuple[str, ...]) -> ResponsePlan:
     ids = [reception.id_at(path) for path in parts]
     upload = await reception.store.concatenate(reception.scope, wish, ids)
     upload = await reception.finish(upload)
-    return say(201, tus.created(reception.address(upload), None, None))
+    return say(201, tus.created(reception.whole_address(upload), None, None))
 
 
 async def _stand(reception: Reception) -> ResponsePlan:
-    upload = await _settled(reception, await reception.find(preempt=True))
+    upload = await _settled(reception, await reception.find_still())
     fields = tus.standing(
         upload.offset,
         upload.length,

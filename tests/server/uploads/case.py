@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from rangedaemon.core.uploads import Upload, UploadProtocol
 from rangedaemon.server.uploads.access import Admission, Gate
+from rangedaemon.server.uploads.arriving import Arriving
 from rangedaemon.server.uploads.receiver import Receiver
 from rangedaemon.server.uploads.rules import Rules
 from rangedaemon.storage.journal import Journal
@@ -114,7 +115,10 @@ class UploadsServedCase(WireTestCase):
         mount = {"max_size": rules.max_size, "expire": rules.expire} | mount
         self.store = self.open_store(**mount)
         gate = Gate(self.admission, self.clock, self.in_thread)
-        receiver = Receiver("/files", protocols, self.store, rules, gate, self.published.append)
+        receiver = Receiver(
+            "/files", protocols, self.store, rules, gate, Arriving(self.clock),
+            self.published.append,
+        )  # fmt: skip
         self.site.resource.receive_by({"/files": receiver})
 
     def open_store(self, **mount: Any) -> Uploads:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from hashlib import sha1, sha256
 from typing import Any
 
+from rangedaemon.server.uploads.arriving import MOST_PAUSES, PAUSE
 from rangedaemon.server.uploads.rules import Rules
 from tests.server.uploads.case import CONTENT, Peer, UploadsServedCase, b64
 from tests.server.wire import Reply
@@ -27,7 +28,13 @@ class TusCase(UploadsServedCase):
         told = {"upload_metadata": f"filename {b64(name)}"} | fields
         reply = self.assert_status(self.tus("POST", "/files", **told), 201)
         self.assertEqual(reply.fields["Tus-Resumable"], "1.0.0")
-        return str(reply.fields["Location"])
+        return self.path_of(reply)
+
+    def path_of(self, reply: Reply) -> str:
+        """The path of the address that was told."""
+        location = reply.fields["Location"]
+        self.assertTrue(location.startswith("http://h/files/.uploads/tus/"), location)
+        return str(location.removeprefix("http://h"))
 
     def patch(self, path: str, offset: int, body: bytes, **fields: str | int) -> Reply:
         """Octets for an upload."""
@@ -77,17 +84,39 @@ class CoreTests(TusCase):
     def test_head_takes_over(self) -> None:
         """A HEAD ends a request that still writes, so that what it tells stays true."""
         path = self.create()
-        peer = Peer(self)
+        peer, other = Peer(self), Peer(self)
         peer.head(
             "PATCH", path, tus_resumable="1.0.0", upload_offset=0,
             content_type=OCTETS, content_length=100,
         )  # fmt: skip
-        peer.send(CONTENT[:30])
-        self.assertEqual(self.offset(path), 30)
+        peer.send(CONTENT[:20])
+        other.head("HEAD", path, tus_resumable="1.0.0")
+        self.assertEqual(other.heard(), b"", "what is on its way is given a moment")
+        peer.send(CONTENT[20:30])
+        self.clock.advance(0.05)
+        self.assertEqual(other.heard(), b"")
+        self.clock.advance(0.05)
+        self.assertEqual(other.reply("HEAD").fields["Upload-Offset"], "30")
         peer.send(CONTENT[30:])
         self.assert_status(peer.reply("PATCH"), 409)
         self.assert_status(self.patch(path, 30, CONTENT[30:]), 204)
         self.assertEqual(self.file("f.bin"), CONTENT)
+
+    def test_head_does_not_wait_for_ever(self) -> None:
+        """One who goes on sending is ended after a while all the same."""
+        path = self.create(10_000)
+        peer, other = Peer(self), Peer(self)
+        peer.head(
+            "PATCH", path, tus_resumable="1.0.0", upload_offset=0,
+            content_type=OCTETS, content_length=10_000,
+        )  # fmt: skip
+        other.head("HEAD", path, tus_resumable="1.0.0")
+        for _ in range(MOST_PAUSES):
+            self.assertEqual(other.heard(), b"")
+            peer.send(CONTENT)
+            self.clock.advance(PAUSE)
+        offset = other.reply("HEAD").fields["Upload-Offset"]
+        self.assertEqual(offset, str(MOST_PAUSES * len(CONTENT)))
 
     def test_empty(self) -> None:
         """A file of no octets is there when it is created."""
@@ -164,6 +193,23 @@ class CoreTests(TusCase):
         self.assert_status(self.request("HEAD", path), 200)
         self.assert_status(self.request("DELETE", path), 412)
 
+    def test_addresses(self) -> None:
+        """Whole addresses, as the client or its proxy calls us; else paths."""
+        for fields, begin in [
+            ({}, "http://h/"),
+            ({"x_forwarded_proto": "https"}, "https://h/"),
+            (
+                {"x_forwarded_host": "[::1]:8443", "x_forwarded_proto": "https"},
+                "https://[::1]:8443/",
+            ),
+            ({"x_forwarded_host": "a b"}, "/"),
+            ({"x_forwarded_host": "evil/path"}, "/"),
+            ({"x_forwarded_proto": "ftp"}, "http://h/"),
+        ]:
+            with self.subTest(fields=fields):
+                reply = self.tus("POST", "/files", upload_length=1, **fields)
+                self.assertTrue(reply.fields["Location"].startswith(f"{begin}files/.uploads/tus/"))
+
     def test_names(self) -> None:
         """Names are advice: no directory, no hidden file, and a number where one is taken."""
         for given, made in [
@@ -226,7 +272,7 @@ class ExtensionTests(TusCase):
             upload_metadata=f"filename {b64('f')}",
         )  # fmt: skip
         self.assertEqual(self.assert_status(reply, 201).fields["Upload-Offset"], "70")
-        self.assert_status(self.patch(reply.fields["Location"], 70, CONTENT[70:]), 204)
+        self.assert_status(self.patch(self.path_of(reply), 70, CONTENT[70:]), 204)
         self.assertEqual(self.file("f"), CONTENT)
 
     def test_deferred_length(self) -> None:
