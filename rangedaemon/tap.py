@@ -59,11 +59,13 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: PLC0415
 
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
+    from rangedaemon.service.logs import observer_of  # noqa: PLC0415
     from rangedaemon.service.serving import raise_file_limit  # noqa: PLC0415
     from rangedaemon.service.signals import take_signals  # noqa: PLC0415
 
     raise_file_limit()
     daemon = build(options.loaded, reactor, source=options["config"])
+    daemon.observer = observer_of(options.loaded.log.format, os.environ, options.parent or {})
     take_signals(reactor, daemon)
     atexit.register(_tell_status, daemon)
     return daemon

@@ -68,11 +68,24 @@ def parse(data: bytes, environ: Mapping[str, str], *, name: str, base: Path) -> 
 
 
 def _with_defaults(document: Document, environ: Mapping[str, str]) -> object:
-    """The document, with the state directory that systemd made where it names none."""
+    """The document, with what systemd gives where it names nothing: directory and token."""
+    if not isinstance(document.value, dict):
+        return document.value
+    value = {**document.value}
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if given and isinstance(document.value, dict):
-        return {"state_dir": given, **document.value}
-    return document.value
+    if given:
+        value.setdefault("state_dir", given)
+    control, token = value.get("control") or {}, _credential(environ, "control.token")
+    if token is not None and isinstance(control, dict):
+        value["control"] = {"token_file": token, **control}
+    return value
+
+
+def _credential(environ: Mapping[str, str], name: str) -> str | None:
+    """The file of a credential (systemd.exec(5)), where there is one of that name."""
+    place = environ.get("CREDENTIALS_DIRECTORY", "")
+    file = Path(place) / name
+    return str(file) if place and file.is_file() else None
 
 
 def _repeated(document: Document) -> Iterator[Problem]:

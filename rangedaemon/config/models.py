@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.endpoints import Endpoints, OwnEndpoints
+from rangedaemon.config.logs import Log
 from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.uploads import Uploads
 from rangedaemon.config.values import (
@@ -222,6 +223,8 @@ class Config(Section):
     """The control API."""
     downloads: Annotated[Downloads, BeforeValidator(empty_is_default)] = defaults()
     """How files are fetched."""
+    log: Annotated[Log, BeforeValidator(empty_is_default)] = defaults()
+    """The daemon's own log."""
     jobs: tuple[Job, ...] = ()
     """Downloads to add at start."""
 

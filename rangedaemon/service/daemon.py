@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import product
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
@@ -33,10 +30,13 @@ from rangedaemon.control.problems import NotReady
 from rangedaemon.control.site import ControlSite, Host, Settings, build_control_site
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.control.ui import branches
+from rangedaemon.core.jobs import RUNNING
 from rangedaemon.errors import Fault
 from rangedaemon.service.joblog import JobLog
 from rangedaemon.service.listeners import Listeners
-from rangedaemon.service.notify import notify
+from rangedaemon.service.logs import LoggingRoot
+from rangedaemon.service.notify import Supervisor, status_text
+from rangedaemon.service.places import addresses_of, places_of
 from rangedaemon.service.ports import (
     PromptEndpoint,
     StartFailed,
@@ -52,12 +52,14 @@ from rangedaemon.storage.sample import make_sample
 from rangedaemon.storage.threads import OwnThreads, pooled
 
 DISK_THREADS = 4
+STOP_SECONDS = 30.0
+"""For all of a stop but the readers: jobs, journal, a slow disk."""
 DRAIN_SECONDS = 10.0
 """For answers of the control API at a stop, where nothing is served beside it."""
 JOURNAL_FILE = "journal.sqlite"
 
 
-class Daemon(MultiService):
+class Daemon(LoggingRoot):
     """One rangedaemon."""
 
     _log = Logger()
@@ -82,6 +84,7 @@ class Daemon(MultiService):
         self._journal: Journal
         self._runner: Runner
         self._network: Network
+        self._supervisor = Supervisor(os.environ, reactor, self._status)
         self._site: ControlSite
         self._control: Listeners | None = None
         self._reloader: Reloader | None = None
@@ -116,6 +119,7 @@ class Daemon(MultiService):
             super().startService()  # type: ignore[no-untyped-call]
             if not self._config.control.allow_plain_remote:
                 refuse_plain_remote(self._control_endpoints)
+        self._reactor.callWhenRunning(self._supervisor.startService)
         self._reactor.callWhenRunning(self._begin)
 
     @contextmanager
@@ -214,10 +218,11 @@ class Daemon(MultiService):
         await self._runner.declare(specs_of(self._config))
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.ready = True
-        notify(os.environ, "READY=1", "STATUS=ready")
+        self._supervisor.ready()
         if self._hung_up:
             self.hang_up()
-        for line in self._addresses():
+        endpoints = self._serving.endpoints, self._control_endpoints
+        for line in addresses_of(self._config, *endpoints):
             self._log.info("{line}", line=line)
 
     async def _make_sample(self) -> None:
@@ -240,21 +245,14 @@ class Daemon(MultiService):
         self._say(failure.getErrorMessage())
         self._shut_down()
 
-    def _addresses(self) -> Iterator[str]:
-        """Where everything is, for whoever started us."""
-        for place in self._places():
-            yield f"files     {place}"
-        for endpoint in self._control_endpoints:
-            yield f"page      {endpoint}/ui/"
-            yield f"API       {endpoint}/api/v1"
-        yield f"token     {self._config.token_file}"
-        yield f"downloads {self._config.downloads.directory}"
+    async def _status(self) -> str:
+        """What it does at this moment, in a few words."""
+        totals, serving = await self._runner.totals(), self._serving
+        active = sum(totals.counts.get(state, 0) for state in RUNNING)
+        return status_text(active, totals.rate_in, serving.connections, serving.rate())
 
     def _places(self) -> Iterator[str]:
-        """Where the served folders are."""
-        server = self._config.server
-        for endpoint, mount in product(self._serving.endpoints, server.mounts if server else ()):
-            yield f"{endpoint}{mount.path}"
+        return places_of(self._config, self._serving.endpoints)
 
     # -- another configuration ----------------------------------------------------
 
@@ -268,14 +266,17 @@ class Daemon(MultiService):
         """Read the configuration again; what may go wrong stands at `Reloader.reload`."""
         if self._reloader is None:
             raise NotReady("the daemon is starting")
-        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        notify(os.environ, "RELOADING=1", f"MONOTONIC_USEC={now}")
+        self._supervisor.reloading()
+        refused: str | None = "see the log"
         try:
             changed = await self._reloader.reload()
             await self._make_sample()
+            refused = None
+        except Fault as fault:
+            refused = fault.detail
+            raise
         finally:
-            if self.ready:
-                notify(os.environ, "READY=1")
+            self._supervisor.reloaded(refused)
         return changed
 
     def _note_reload(self, failure: Failure) -> None:
@@ -303,7 +304,7 @@ class Daemon(MultiService):
     def stopService(self) -> Deferred[None]:
         """Finish what was begun, checkpoint and end all jobs, close ports and journal."""
         self.ready = False
-        notify(os.environ, "STOPPING=1", "STATUS=stopping")
+        self._supervisor.stopping(self._patience + STOP_SECONDS)
         if self._beginning is not None:
             self._beginning.cancel()
         return Deferred.fromCoroutine(self._stop())
@@ -316,18 +317,23 @@ class Daemon(MultiService):
             lambda: Deferred.fromCoroutine(self._journal.close()),
             self._disk.stop,
             self._lanes.stop,
+            self._supervisor.stopService,
         )
         for step in steps:
             await maybeDeferred(step).addErrback(self._note)
 
+    @property
+    def _patience(self) -> float:
+        """Seconds that readers have to finish."""
+        server = self._config.server
+        return server.limits.drain_timeout if server else DRAIN_SECONDS
+
     async def _drain(self) -> None:
         """Readers finish what they have begun, jobs end; whoever comes is sent away."""
-        server = self._config.server
-        patience = server.limits.drain_timeout if server else DRAIN_SECONDS
         ends = await DeferredList(
             [
                 Deferred.fromCoroutine(self._serving.drain()),
-                Deferred.fromCoroutine(self._site.drain(patience)),
+                Deferred.fromCoroutine(self._site.drain(self._patience)),
                 maybeDeferred(self._runner.stopService),
             ],
             consumeErrors=True,

@@ -1,0 +1,114 @@
+"""
+What the daemon's log looks like: lines for people, JSON for programs, or for the journal.
+
+twistd's own text is left to twistd.  The other forms are observers that it takes from
+the application.  systemd's journal reads a priority off the front of each line
+(sd-daemon(3)) and keeps times itself; whether it is what we write to stands in
+``$JOURNAL_STREAM`` (systemd.exec(5)).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
+
+_PRIORITIES = {
+    LogLevel.debug: 7,
+    LogLevel.info: 6,
+    LogLevel.warn: 4,
+    LogLevel.error: 3,
+    LogLevel.critical: 2,
+}
+_PLAIN = (str, int, float, bool)
+
+
+class LoggingRoot(MultiService):
+    """The service at the top of an application, which may say how that logs."""
+
+    observer: ILogObserver | None = None
+    """What twistd is to log by; None: by its own."""
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Join the application that twistd has made."""
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        if self.observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self.observer)
+
+
+def is_journal(environ: Mapping[str, str], output: int) -> bool:
+    """Whether the descriptor *output* leads to systemd's journal."""
+    device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
+    facts = os.fstat(output)
+    return (device, inode) == (str(facts.st_dev), str(facts.st_ino))
+
+
+def observer_of(
+    form: str, environ: Mapping[str, str], options: Mapping[str, Any]
+) -> ILogObserver | None:
+    """
+    What writes *form*, as the configuration names it; None where twistd's own does.
+
+    :param options: twistd's, which say where the log goes.
+    """
+    file, detached = options.get("logfile"), not options.get("nodaemon")
+    to_output = file == "-" or (not file and not detached)
+    if form == "auto":
+        ours = to_output and is_journal(environ, sys.stdout.fileno())
+        form = "journal" if ours else "text"
+    line = _FORMS.get(form)
+    if line is None or options.get("syslog"):
+        return None
+    out: Any = sys.stdout if to_output else LogFile.fromFullPath(file or "twistd.log")
+    return FileLogObserver(out, line)
+
+
+def json_line(event: LogEvent) -> str:
+    """One JSON object: when, how bad, who, what, and the plain values that it was made of."""
+    when = datetime.fromtimestamp(event["log_time"], UTC)
+    told: dict[str, Any] = {
+        "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": _level(event).name,
+        "logger": event.get("log_namespace") or "-",
+        "message": _message(event),
+    }
+    values = {
+        name: value
+        for name, value in event.items()
+        if not name.startswith("log_") and name not in told and isinstance(value, _PLAIN)
+    }
+    if values and event.get("log_format"):
+        told["values"] = values
+    failure = event.get("log_failure")
+    if failure is not None:
+        told["traceback"] = failure.getTraceback()
+    return json.dumps(told, ensure_ascii=False) + "\n"
+
+
+def journal_line(event: LogEvent) -> str:
+    """Lines with a priority each, as all of one message would be cut apart otherwise."""
+    text = f"{event.get('log_namespace') or '-'}: {_message(event)}"
+    failure = event.get("log_failure")
+    if failure is not None:
+        text += "\n" + failure.getTraceback()
+    front = f"<{_PRIORITIES[_level(event)]}>"
+    return "".join(f"{front}{line}\n" for line in text.splitlines())
+
+
+def _level(event: LogEvent) -> Any:
+    return event.get("log_level") or LogLevel.info
+
+
+def _message(event: LogEvent) -> str:
+    return formatEvent(event).replace("\0", "")
+
+
+_FORMS: Mapping[str, Callable[[LogEvent], str]] = {"json": json_line, "journal": journal_line}

@@ -1,0 +1,120 @@
+"""The forms of the log, and which one is chosen."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from twisted.logger import FileLogObserver, LogEvent, Logger, LogLevel
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.service.logs import is_journal, journal_line, json_line, observer_of
+
+
+def event_of(text: str, level: object = LogLevel.info, **values: object) -> LogEvent:
+    """An event as a logger makes it."""
+    caught: list[LogEvent] = []
+    logger = Logger(namespace="some.where", observer=caught.append)  # type: ignore[arg-type]
+    logger.emit(level, text, **values)  # type: ignore[arg-type]
+    (event,) = caught
+    return {**event, "log_time": 1700000000.25}
+
+
+def failure_of(error: Exception) -> Failure:
+    """A failure with a traceback."""
+    try:
+        raise error
+    except type(error):
+        return Failure()
+
+
+class JsonTests(SynchronousTestCase):
+    """`json_line`."""
+
+    def test_line(self) -> None:
+        """When, how bad, who, what; values beside it where they are plain."""
+        event = event_of("job {job}: {state}", LogLevel.warn, job="ä\n", state=5, other=object())
+        line = json_line(event)
+        self.assertEqual(line.count("\n"), 1)
+        self.assertEqual(
+            json.loads(line),
+            {
+                "time": "2023-11-14T22:13:20.250Z",
+                "level": "warn",
+                "logger": "some.where",
+                "message": "job ä\n: 5",
+                "values": {"job": "ä\n", "state": 5},
+            },
+        )
+
+    def test_failure(self) -> None:
+        """Its traceback."""
+        event = event_of("broke", log_failure=failure_of(ValueError("no")))
+        self.assertIn("ValueError: no", json.loads(json_line(event))["traceback"])
+
+    def test_bare(self) -> None:
+        """What printing leaves, without level and name."""
+        told = json.loads(json_line({"log_time": 0.0, "log_format": "x"}))
+        self.assertEqual((told["level"], told["logger"], told["message"]), ("info", "-", "x"))
+
+
+class JournalTests(SynchronousTestCase):
+    """`journal_line`."""
+
+    def test_priorities(self) -> None:
+        """A priority on the front of every line (syslog(3))."""
+        for level, number in (
+            (LogLevel.debug, 7), (LogLevel.info, 6), (LogLevel.warn, 4), (LogLevel.error, 3),
+            (LogLevel.critical, 2),
+        ):  # fmt: skip
+            self.assertEqual(journal_line(event_of("x", level)), f"<{number}>some.where: x\n")
+
+    def test_lines(self) -> None:
+        """No line of a message or traceback goes without; none can forge a priority."""
+        event = event_of("a\n<0>b", LogLevel.error, log_failure=failure_of(ValueError("no")))
+        lines = journal_line(event).splitlines()
+        self.assertGreater(len(lines), 3)
+        self.assertTrue(all(line.startswith("<3>") for line in lines))
+        self.assertEqual(lines[1], "<3><0>b")
+
+
+class ChosenTests(SynchronousTestCase):
+    """`is_journal` and `observer_of`."""
+
+    def test_auto(self) -> None:
+        """The journal's form where the output is the journal's stream, by device and inode."""
+        with tempfile.TemporaryFile() as file:
+            facts = os.fstat(file.fileno())
+            ours = {"JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino}"}
+            other = {"JOURNAL_STREAM": f"{facts.st_dev}:{facts.st_ino + 1}"}
+            for environ, journal in ((ours, True), (other, False), ({}, False)):
+                self.assertEqual(is_journal(environ, file.fileno()), journal)
+
+    def test_left_to_twistd(self) -> None:
+        """Text, and syslog, are twistd's own."""
+        for form, options in (
+            ("text", {"nodaemon": 1}), ("json", {"syslog": 1}), ("auto", {"logfile": "x"}),
+        ):  # fmt: skip
+            self.assertIsNone(observer_of(form, {}, options))
+
+    def test_to_a_file(self) -> None:
+        """Where twistd was told to log."""
+        file = Path(self.mktemp())
+        observer = observer_of("json", {}, {"logfile": str(file), "nodaemon": 1})
+        assert isinstance(observer, FileLogObserver)
+        self.addCleanup(observer._outFile.close)
+        observer(event_of("hello"))
+        self.assertEqual(json.loads(file.read_text())["message"], "hello")
+
+    def test_to_the_output(self) -> None:
+        """Standard output, as it was before twistd takes it for its own log."""
+        out = io.StringIO()
+        self.patch(__import__("sys"), "stdout", out)
+        observer = observer_of("journal", {}, {"nodaemon": 1})
+        assert observer is not None
+        observer(event_of("hello"))
+        self.assertEqual(out.getvalue(), "<6>some.where: hello\n")
