@@ -169,7 +169,7 @@ class UploadStore(Protocol):
     async def concatenate(self, scope: Scope, wish: Wish, part_ids: Sequence[str]) -> Upload:
         """A new upload of the octets of others, one behind the other; not yet finished.
 
-        The parts stay as they are, and expire by themselves.
+        The parts stay as they are, and expire an hour after the whole is published.
 
         :raises NotAPart: one of them was not created as `partial`.
         :raises NotWhole: one of them is not whole.

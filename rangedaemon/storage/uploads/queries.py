@@ -6,7 +6,7 @@ All block and none commits; `rangedaemon.storage.ports.Transactions` runs them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,15 @@ _DUE = _IN_STATE.where(uploads.c.expires <= bindparam("now")).order_by(
     uploads.c.expires, uploads.c.seq
 )
 _DONE = (UploadState.FINISHED, UploadState.KEPT)
+_PUBLISHED = (
+    select(uploads)
+    .where(
+        uploads.c.mount == bindparam("of_mount"),
+        uploads.c.state.in_([state.value for state in _DONE]),
+        uploads.c.reserved > 0,
+    )
+    .limit(bindparam("at_most"))
+)
 
 
 def get(connection: Connection, key: str) -> Upload | None:
@@ -188,6 +197,29 @@ def due(connection: Connection, now: float, limit: int) -> Sequence[Upload]:
     for state in UploadState:
         found += _all(connection, _DUE, {"in_state": state.value, "now": now, "at_most": limit})
     return found
+
+
+def expire_by(connection: Connection, keys: Collection[str], at: float) -> None:
+    """Let unfinished uploads expire at that time, if they would not before."""
+    connection.execute(
+        update(uploads).where(
+            uploads.c.key.in_(keys),
+            uploads.c.state == UploadState.OPEN.value,
+            uploads.c.expires > at,
+        ),
+        {"expires": at},
+    )
+
+
+def published(connection: Connection, mount: str, limit: int) -> Sequence[Upload]:
+    """At most *limit* finished uploads of a mount that count against quotas."""
+    return _all(connection, _PUBLISHED, {"of_mount": mount, "at_most": limit})
+
+
+def give_back(connection: Connection, keys: Iterable[str]) -> None:
+    """Let uploads count no more: their files are gone."""
+    for key in keys:
+        connection.execute(_UPDATE, {"of_key": key, "reserved": 0})
 
 
 def publishing(connection: Connection, limit: int) -> Sequence[Upload]:

@@ -27,6 +27,7 @@ from rangedaemon.core.uploadfaults import (
     DigestMismatch,
     NotWhole,
     Preempted,
+    QuotaExceeded,
     TooManyUploads,
     UnknownUpload,
     UploadGone,
@@ -57,6 +58,8 @@ from rangedaemon.storage.uploads.sweeping import Sweeper, drop, move
 
 CHECKPOINT_INTERVAL = 1.0
 """Seconds between two checkpoints of an upload that octets arrive for."""
+PARTS_KEPT = 3600.0
+"""Seconds for which uploads that were joined are kept, when the whole is published."""
 KEEP_FREE = 64 * 1024 * 1024
 """Octets of the disk that no upload may be promised."""
 
@@ -114,7 +117,12 @@ class Uploads(UploadStore):
         if wish.length:
             await in_thread(self._means.files.check_room, wish.length, self._means.keep_free)
         async with self._registry.vacant(upload.key):
-            return await self._add(upload, over=wish.replace)
+            try:
+                return await self._add(upload, over=wish.replace)
+            except QuotaExceeded:
+                if not await self._sweeper.make_room(scope):
+                    raise
+                return await self._add(upload, over=wish.replace)
 
     def _planned(self, scope: Scope, wish: Wish, mount: UploadMount) -> Upload:
         """The upload as it will be, if nothing speaks against it."""
@@ -275,7 +283,15 @@ class Uploads(UploadStore):
         except Fault:
             live.upload = await self._registry.load(live.upload.key)
             raise
+        if live.upload.parts:
+            await self._let_parts_go(live.upload)
         return live.upload
+
+    async def _let_parts_go(self, joined: Upload) -> None:
+        keys = [joined.scope.key_of(part) for part in joined.parts or ()]
+        at = self._means.wall() + PARTS_KEPT
+        work = partial(queries.expire_by, keys=[key for key in keys if key], at=at)
+        await self._means.journal.transact(work)
 
     async def concatenate(self, scope: Scope, wish: Wish, part_ids: Sequence[str]) -> Upload:
         """A new upload of the octets of others."""

@@ -8,12 +8,12 @@ kill has left on its way to its final name is brought there first.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
 from rangedaemon.core.uploadfaults import UnknownUpload
-from rangedaemon.core.uploads import Upload, UploadState
+from rangedaemon.core.uploads import Scope, Upload, UploadState
 from rangedaemon.errors import ClientFault, Fault
 from rangedaemon.storage.uploads import queries
 from rangedaemon.storage.uploads.files import discard_staged, is_published
@@ -27,6 +27,9 @@ REMEMBERED = 24 * 3600.0
 """Seconds for which an upload that is gone answers so (410), not as unknown (404)."""
 LOOKED_AFTER = 3600.0
 """Seconds between two looks at whether a finished file is still there."""
+
+MOST_LOOKED_AFTER = 1000
+"""Finished files that are looked after at once, when a quota is exhausted."""
 
 Finish = Callable[[Live], Awaitable[Upload]]
 
@@ -108,8 +111,20 @@ class Sweeper:
         await self._means.in_thread(self._means.files.discard, upload.file)
         await self._means.journal.transact(partial(queries.remove, key=upload.key))
 
+    async def make_room(self, scope: Scope) -> bool:
+        """Look after finished files of a mount at once; whether some were gone."""
+        work = partial(queries.published, mount=scope.mount, limit=MOST_LOOKED_AFTER)
+        counted = await self._means.journal.transact(work)
+        gone = await self._means.in_thread(_gone, counted)
+        await self._means.journal.transact(partial(queries.give_back, keys=gone))
+        return bool(gone)
+
     async def _move(self, live: Live, state: UploadState, seconds: float) -> None:
         await move(self._means, live, state, seconds)
+
+
+def _gone(counted: Iterable[Upload]) -> list[str]:
+    return [x.key for x in counted if not is_published(x.path, x.length)]
 
 
 async def move(means: Means, live: Live, state: UploadState, seconds: float) -> None:

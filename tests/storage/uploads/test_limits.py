@@ -78,6 +78,17 @@ class QuotaTests(UploadsCase):
         self.sweep()
         self.create(10)
 
+    def test_removed_files(self) -> None:
+        """Who has removed finished files has room again at once."""
+        self.reopen(quota=10)
+        for name in ("a", "b"):
+            self.now(self.store.finish(self.send(self.create(5, name=name), b"01234")))
+        self.failing(QuotaExceeded, self.store.create(TUS, Wish("x", length=1)))
+        (self.root / "a").unlink()
+        self.failing(QuotaExceeded, self.store.create(TUS, Wish("x", length=6)))
+        self.create(5)
+        self.failing(QuotaExceeded, self.store.create(TUS, Wish("x", length=1)))
+
     def test_over_lives(self) -> None:
         """A kill changes nothing of what counts."""
         self.reopen(quota=10)

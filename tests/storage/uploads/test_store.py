@@ -448,6 +448,21 @@ class ConcatenateTests(UploadsCase):
         self.assertEqual(self.files(), {"joined": b"deabcde"})
         self.assertEqual(self.find(one).offset, 3)
 
+    def test_parts_expire(self) -> None:
+        """An hour after the whole is published they are gone, and count no more."""
+        self.reopen(quota=15)
+        parts = [self.send(self.create(3, partial=True), b"abc") for _ in range(2)]
+        ids = [part.id for part in parts]
+        joined = self.now(self.store.concatenate(TUS, Wish("joined"), ids))
+        self.clock.advance(4000)
+        self.assertEqual(self.find(parts[0]).offset, 3)
+        self.now(self.store.finish(joined))
+        self.clock.advance(3601)
+        for part in parts:
+            self.failing(UploadGone, self.store.find(TUS, part.id))
+        self.sweep()
+        self.create(9)
+
     def test_refused(self) -> None:
         """Parts that are not whole, not partial, or not there."""
         whole = self.send(self.create(2), b"ab")
