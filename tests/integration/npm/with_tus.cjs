@@ -8,8 +8,6 @@ const upload = new tus.Upload(fs.createReadStream(file), {
   endpoint,
   retryDelays: [0, 100, 200, 400, 800],
   parallelUploads: Number(parallel),
-  chunkSize: Number(parallel) > 1 ? 1 << 20 : Infinity,
-  uploadSize: fs.statSync(file).size,
   metadata: { filename },
   onAfterResponse: (req, res) => { statuses.push([req.getMethod(), res.getStatus()]); },
   onError: (error) => { console.error(String(error)); process.exit(1); },
