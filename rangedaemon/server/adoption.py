@@ -16,21 +16,56 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from rangedaemon.server.bulktls import over_tls
 
-class _SharedPort(tcp.Port):
-    """Accepts one connection at a time: the others are for whoever else is there."""
 
-    def __init__(self, taken: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
-        name = taken.getsockname()
+class GivenPort(tcp.Port):
+    """A socket that listens already: nothing is to be done but to accept."""
+
+    def __init__(self, given: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
+        name = given.getsockname()
         inet = isinstance(name, tuple)
         super().__init__(
             name[1] if inet else 0, factory, interface=name[0] if inet else "", reactor=reactor
         )
-        self.addressFamily = taken.family
-        self.socket = taken
+        self.addressFamily = given.family
+        self.socket = given
+
+    def startListening(self) -> None:  # noqa: N802
+        """Begin to accept."""
+        if self.factory is not None:
+            self.factory.doStart()
+        self.connected = True
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.startReading()  # type: ignore[no-untyped-call]
+
+
+class _UnixMixin:
+    """What is different at a Unix socket."""
+
+    transport = unix.Server
+    socket: socket.socket
+
+    def _buildAddr(self, address: Any) -> UNIXAddress:  # noqa: N802
+        return UNIXAddress(address)
+
+    def getHost(self) -> UNIXAddress:  # noqa: N802
+        """Where it is."""
+        return UNIXAddress(self.socket.getsockname())
+
+
+class GivenUnixPort(_UnixMixin, GivenPort):
+    """
+    The same for a Unix socket.
+
+    Twisted's own makes its file everybody's to write to, and removes it at the end.
+    """
+
+
+class _SharedPort(GivenPort):
+    """Accepts one connection at a time: the others are for whoever else is there."""
 
     @property
     def numberAccepts(self) -> int:  # noqa: N802 - Twisted's name
@@ -59,24 +94,9 @@ class _SharedPort(tcp.Port):
             self.stopReading()  # type: ignore[no-untyped-call]
             self.socket.close()
 
-    def startListening(self) -> None:  # noqa: N802
-        """Begin to accept."""
-        self.connected = True
-        self.fileno = self.socket.fileno  # type: ignore[method-assign]
-        self.startReading()  # type: ignore[no-untyped-call]
 
-
-class _SharedUnixPort(_SharedPort):
+class _SharedUnixPort(_UnixMixin, _SharedPort):
     """The same for a Unix socket."""
-
-    transport = unix.Server
-
-    def _buildAddr(self, address: Any) -> UNIXAddress:  # noqa: N802
-        return UNIXAddress(address)
-
-    def getHost(self) -> UNIXAddress:  # noqa: N802
-        """Where it is."""
-        return UNIXAddress(self.socket.getsockname())
 
 
 class _Adopter:
@@ -89,7 +109,6 @@ class _Adopter:
     def _adopt(self, factory: IProtocolFactory) -> _SharedPort:
         kind = _SharedUnixPort if self._taken.family == socket.AF_UNIX else _SharedPort
         port = kind(self._taken, factory, self._reactor)
-        factory.doStart()
         port.startListening()
         return port
 
@@ -102,7 +121,7 @@ class _Adopter:
     ) -> _SharedPort:
         """As `IReactorSSL.listenSSL`."""
         context = named.get("contextFactory", context)
-        return self._adopt(TLSMemoryBIOFactory(context, False, factory))
+        return self._adopt(over_tls(context, factory))
 
     def listenUNIX(self, _address: str, factory: IProtocolFactory, **_: Any) -> _SharedPort:  # noqa: N802
         """As `IReactorUNIX.listenUNIX`."""

@@ -12,9 +12,9 @@ from typing import Any
 from OpenSSL import SSL, crypto
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from rangedaemon.errors import StorageFault
+from rangedaemon.server.bulktls import encrypting_blocks, over_tls
 
 
 class BadCertificate(StorageFault):
@@ -33,7 +33,7 @@ class _Listener:
         self, _port: int, _factory: Factory, context: Any = None, **named: Any
     ) -> None:
         """As `IReactorSSL.listenSSL`."""
-        self.context = named.get("contextFactory", context)
+        self.context = encrypting_blocks(named.get("contextFactory", context))
 
 
 def has_certificate(description: str) -> bool:
@@ -61,6 +61,6 @@ def read_certificate(description: str) -> Any:
 def renew(port: Any, context: Any) -> None:
     """Have *port*, which listens with TLS, meet whoever comes from now on with *context*."""
     before = port.factory
-    port.factory = TLSMemoryBIOFactory(context, False, before.wrappedFactory)
+    port.factory = over_tls(context, before.wrappedFactory)
     port.factory.doStart()
     before.doStop()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from OpenSSL import SSL
 from twisted.internet import tcp
-from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 
 from rangedaemon.server.lanes import Peer, await_drained, paced
 from rangedaemon.server.pacing import Paces
@@ -24,11 +24,15 @@ from rangedaemon.storage.threads import InThread
 
 _RECORD: Final = 16 * 1024
 """The largest record (RFC 8446, section 5.1)."""
-_BLOCK: Final = 8 * _RECORD
+_BLOCK: Final = 4 * _RECORD
 _OVERHEAD: Final = 1024
+_PER_TURN: Final = 1024 * 1024
+_PROVEN: Final = 4 * 1024 * 1024
+"""What a peer has taken when the kernel's buffers can no longer be all that took it."""
+_SLOW: Final = 0.1
+"""Seconds after which a peer that took nothing gets small blocks again."""
 _FLUSHING: Final = 4 * _RECORD
-"""A write of so much makes the TLS layer flush the small ones that it gathers."""
-_BLOCKS_PER_TURN: Final = 8
+"""A write of so much makes Twisted's usual TLS layer flush the small ones that it gathers."""
 
 _plain = memoryview(bytearray(_BLOCK))
 """Octets on their way from the page cache to OpenSSL; nothing stays in it between turns."""
@@ -50,6 +54,7 @@ class TlsLane:
         self._pace = pace
         self._tls: Any = peer.transport
         self._below: Any = peer.transport.transport
+        self._block = _RECORD
         peer.attach()
 
     def close(self) -> None:
@@ -68,23 +73,36 @@ class TlsLane:
 
     async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
         """Encrypt and send ``[start, stop)``."""
-        await self._in_thread(watch.check)
-        edge = min(stop, start + _FLUSHING)
-        await self._ordinary(fd, start, edge)
-        start = edge
+        if isinstance(self._tls, BufferingTLSTransport):
+            edge = min(stop, start + _FLUSHING)
+            await self._ordinary(fd, start, edge)
+            start = edge
         while start < stop:
-            await self.drained()
+            await self._measured_drain()
+            if not watch.seems_same():
+                await self._in_thread(watch.check)
             edge = min(stop, start + self._turn())
             await paced(self._pace, self._peer, edge - start)
             reached = self._burst(fd, start, edge)
             if reached == start:
-                reached = min(edge, start + _BLOCK)
+                reached = min(edge, start + self._block)
                 await self._ordinary(fd, start, reached)
             start = reached
 
+    async def _measured_drain(self) -> None:
+        """
+        Wait, and choose the block: the larger the cheaper.
+
+        OpenSSL's buffer stays as large as a block ever was, and what the socket does not take
+        of one waits in memory: a peer has to show that it is worth that.
+        """
+        began = self._peer.clock.seconds()
+        await self.drained()
+        slow = self._peer.clock.seconds() - began > _SLOW
+        self._block = _RECORD if slow or self._peer.moved < _PROVEN else _BLOCK
+
     def _turn(self) -> int:
-        whole = _BLOCK * _BLOCKS_PER_TURN
-        return whole if self._pace is None else min(whole, self._pace.burst)
+        return _PER_TURN if self._pace is None else min(_PER_TURN, self._pace.burst)
 
     async def _ordinary(self, fd: int, start: int, stop: int) -> None:
         """Read in a thread, write through all layers."""
@@ -95,7 +113,7 @@ class TlsLane:
         connection = self._tls.getHandle()
         room = True
         while room and start < stop:
-            block = _plain[: min(_BLOCK, stop - start)]
+            block = _plain[: min(self._block, stop - start)]
             if not read_cached_into(fd, start, block):
                 break
             room = self._encrypt(connection, block)
@@ -109,7 +127,7 @@ class TlsLane:
         at = 0
         try:
             while at < len(block):
-                at += connection.send(block[at : at + _RECORD])
+                at += connection.send(block[at:])
         except SSL.Error:
             # TLS has to hear from the peer first, or is broken: its own layer knows what to do.
             self._tls.write(bytes(block[at:]))

@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from rangedaemon.config.endpoints import is_loopback
 from rangedaemon.errors import Fault
+from rangedaemon.server.listening import Listener
 
 
 class StartFailed(SystemExit, Exception):
@@ -82,7 +83,7 @@ class PromptEndpoint:
 
     def _endpoint(self) -> Any:
         try:
-            return serverFromString(self._reactor, self.description)
+            return serverFromString(Listener(self._reactor), self.description)
         except (ValueError, LookupError) as exc:  # a socket that systemd did not hand over
             raise StartFailed(f"cannot listen on {self.description}: no such socket") from exc
 
