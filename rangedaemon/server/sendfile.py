@@ -60,6 +60,7 @@ class SocketLane:
         self._in_thread = in_thread
         self._pace = pace
         self._transport: Any = peer.transport
+        self._socket: socket.socket = self._transport.socket  # which a lost one has no more
         self._quick = False
         """Whether the peer took the last octets as fast as they came."""
         self._cork(closed=True)
@@ -78,10 +79,9 @@ class SocketLane:
         Without that, each 64 KiB that sendfile splices end in a frame that is not full.
         Not at a pace, where the rest of a burst would wait for the next.
         """
-        connection = self._transport.socket
-        if self._pace is None and _CORK is not None and connection.family != socket.AF_UNIX:
+        if self._pace is None and _CORK is not None and self._socket.family != socket.AF_UNIX:
             with suppress(OSError):  # the connection is lost
-                connection.setsockopt(socket.IPPROTO_TCP, _CORK, closed)
+                self._socket.setsockopt(socket.IPPROTO_TCP, _CORK, closed)
 
     async def write(self, octets: bytes) -> None:
         """Hand over a few octets."""
