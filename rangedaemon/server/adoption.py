@@ -24,6 +24,8 @@ from rangedaemon.server.bulktls import over_tls
 class GivenPort(tcp.Port):
     """A socket that listens already: nothing is to be done but to accept."""
 
+    _shouldShutdown = False  # it goes on listening for others when we close it
+
     def __init__(self, given: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
         name = given.getsockname()
         inet = isinstance(name, tuple)
