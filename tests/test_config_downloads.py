@@ -118,3 +118,30 @@ class RetryTests(DownloadsCase):
         self.assert_problem(
             "retry: {throttled: {initial_delay: 10m}}", "downloads.retry.throttled", "max_delay"
         )
+
+
+class DiskTests(DownloadsCase):
+    """``disk``."""
+
+    def test_given(self) -> None:
+        """Sizes, words and permissions."""
+        disk = downloads(
+            'disk: {keep_free: 1GiB, preallocation: falloc, file_time: origin, file_mode: "0640"}'
+        ).disk
+        self.assertEqual((disk.keep_free, disk.file_mode), (1 << 30, 0o640))
+        self.assertEqual((disk.preallocation, disk.file_time), ("falloc", "origin"))
+        bare = downloads("disk:").disk
+        self.assertEqual((bare.keep_free, bare.preallocation, bare.file_mode), (0, "none", None))
+
+    def test_refused(self) -> None:
+        """Octal without quotes, modes that lock the owner out, words that are none."""
+        for text, words in (
+            ("{file_mode: 0640}", 'expected permissions in quotes, such as "0640"'),
+            ('{file_mode: "0999"}', "expected permissions"),
+            ('{file_mode: "0044"}', "must let its owner read and write"),
+            ("{preallocation: full}", "expected 'none' or 'falloc'"),
+            ("{file_time: remote}", "expected 'now' or 'origin'"),
+            ("{keep_free: much}", "expected a size"),
+            ("{keep_fre: 1}", 'did you mean "keep_free"?'),
+        ):
+            self.assert_problem(f"disk: {text}", "downloads.disk.", words)

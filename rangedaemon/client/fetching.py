@@ -33,6 +33,8 @@ from rangedaemon.core.slowness import Patience
 from rangedaemon.errors import Fault, StorageFault, TooSlow, Unjoinable
 
 TICK_SECONDS = 0.5
+ROOM_SECONDS = 5.0
+"""How often it is looked whether the disk still has room."""
 
 Cancellable = Callable[[Awaitable[None]], Awaitable[None]]
 
@@ -116,7 +118,11 @@ class Fetching:
         try:
             await beside(
                 self._clock,
-                [(TICK_SECONDS, self._tick), (self._habits.checkpoint_interval, self.checkpoint)],
+                [
+                    (TICK_SECONDS, self._tick),
+                    (self._habits.checkpoint_interval, self.checkpoint),
+                    (ROOM_SECONDS, file.watch_room),
+                ],
                 self._chore_failed,
                 cancellable(self._swarm.run(opening, claim)),
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.push.outbound import Outbound
+from rangedaemon.client.space import DiskRules, Space
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobSnapshot
 from rangedaemon.core.slowness import Floor
@@ -33,6 +34,10 @@ class Habits:
     """What is too slow; None: nothing is."""
     in_lane: InThread | None = None
     """Where bodies are hauled; None: where everything else is done."""
+    disk: DiskRules = field(default_factory=DiskRules)
+    """How files are put on the disk."""
+    space: Space = field(default_factory=Space)
+    """What running jobs have claimed of the disks."""
     announce: Callable[[str, JobSnapshot], None] = lambda _kind, _snapshot: None
     """Called on every event: its kind, and the job after it."""
     outbound: Outbound | None = None

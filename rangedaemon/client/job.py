@@ -18,6 +18,7 @@ from rangedaemon.client.interrupt import Stopped
 from rangedaemon.client.life import Life
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.workfile import Workfile, finished_path
+from rangedaemon.core.dates import parse_http_date
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import (
     JobRecord,
@@ -213,6 +214,8 @@ class Job(Life):
                 lost=found.lost,
             )
             await self._books.save(covered=found.covered, refetched=record.refetched + found.lost)
+        if record.size is not None:
+            await file.reserve(record.size)  # or nobody is asked for anything
 
     async def _settle_file(self, opening: Opening) -> None:
         """The part file for what *opening* brings, with room for it."""
@@ -220,8 +223,7 @@ class Job(Life):
             address = opening.identity.url or self._asking.url
             name = choose_name(self.record.spec.filename, opening.disposition, address)
             self._fetching.file = await Workfile.create(self._habits, self.record, name)
-        if opening.identity.length is not None:
-            await self._file.reserve(opening.identity.length)
+        await self._file.reserve(opening.identity.length or 0)
 
     # -- another representation -------------------------------------------------
 
@@ -264,7 +266,7 @@ class Job(Life):
         if proof is None:
             raise Stopped
         await self._file.truncate(length)
-        final = await self._file.publish(self.record.spec.on_conflict)
+        final = await self._file.publish(self.record.spec.on_conflict, self._modified())
         await self._books.move(
             Trigger.VERIFIED,
             filename=final.name,
@@ -275,6 +277,13 @@ class Job(Life):
             retry_at=None,
         )
         await self._fetching.let_go(forget=True)
+
+    def _modified(self) -> float | None:
+        """When the origin's file was modified; None: it does not say, or says a time to come."""
+        now = self._around.wall()
+        text = self.record.remembered.last_modified
+        when = parse_http_date(text, now=now) if text else None
+        return when if when is not None and 0 <= when <= now else None
 
     # -- small things -----------------------------------------------------------
 

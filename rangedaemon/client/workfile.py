@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.sink import Sink
+from rangedaemon.client.space import insist_on_room
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, OnConflict
 from rangedaemon.core.naming import finished_name
@@ -21,6 +22,7 @@ from rangedaemon.errors import Fault, PartFileLost, StateForbids
 from rangedaemon.storage.hashes import HashState
 from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
 from rangedaemon.storage.partfile import discard, part_path, publish
+from rangedaemon.storage.space import Room, dress, room_of
 
 HASH_BLOCK = 1024 * 1024
 OLD_SUFFIX = ".old"
@@ -41,6 +43,7 @@ class Workfile:
         self.sink: Sink | None = None
         self._file = file
         self._in_thread = habits.in_thread
+        self._rules, self._space = habits.disk, habits.space
         self._in_lane = habits.in_lane
         self._kept = False
         self._published = False
@@ -105,8 +108,27 @@ class Workfile:
         return await self._in_thread(self._file.part.duplicate)
 
     async def reserve(self, length: int) -> None:
-        """:raises NoSpace: *length* octets would not fit on the disk."""
-        await self._in_thread(self._file.part.reserve, length)
+        """Claim room for *length* octets beside what all other jobs need.
+
+        :raises NoSpace: there is none.
+        """
+        rules, room = self._rules, await self._room()
+
+        def missing() -> int:
+            return max(0, length - max(self.written.total, there))
+
+        there = length if rules.preallocate else room.allocated
+        self._space.claim(self, room, length, missing, rules.keep_free)
+        if rules.preallocate and length:
+            await self._in_thread(self._file.part.allocate, length)
+
+    async def watch_room(self) -> None:
+        """:raises NoSpace: less is free by now than is to be kept free."""
+        if self._rules.keep_free:
+            insist_on_room(await self._room(), self._rules.keep_free)
+
+    def _room(self) -> Deferred[Room]:
+        return self._in_thread(self._file.part.ask, room_of)
 
     def begin(self, covered: IntervalSet, on_fault: Callable[[Fault], None]) -> Sink:
         """The sink for a new attempt; *covered* is there already."""
@@ -141,13 +163,18 @@ class Workfile:
         for offset in range(start, stop, HASH_BLOCK):
             state.update(self._file.part.read(offset, min(HASH_BLOCK, stop - offset)))
 
-    async def publish(self, on_conflict: OnConflict) -> Path:
-        """Sync it and give it its final name; which name that is."""
+    async def publish(self, on_conflict: OnConflict, modified: float | None) -> Path:
+        """Sync it and give it its final name; which name that is.
+
+        :param modified: when the origin's file was, in seconds since the epoch.
+        """
         part = self._file.part
-        if self._published:
-            return self.final
-        await self._in_thread(part.sync)
-        self.final = await self._in_thread(publish, part.path, self.wanted, on_conflict)
+        if not self._published:
+            await self._in_thread(part.sync)
+            self.final = await self._in_thread(publish, part.path, self.wanted, on_conflict)
+        # Its time is what tells a part file that somebody else wrote to: not before.
+        time = modified if self._rules.origin_time else None
+        await self._in_thread(part.ask, lambda file: dress(file, self._rules.mode, time))
         return self.final
 
     async def keep_old(self) -> None:
@@ -161,6 +188,7 @@ class Workfile:
 
     async def close(self, *, forget: bool = False) -> None:
         """Let go when no write is under way; with *forget* the log goes for good."""
+        self._space.release(self)
         if self.sink is not None:
             self.sink.end(StateForbids("the job has stopped"))
             await self.sink.settled()

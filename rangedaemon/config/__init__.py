@@ -1,5 +1,6 @@
 """The configuration: YAML to `Config`, with every problem at its file, line and key."""
 
+from rangedaemon.config.disk import Disk
 from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.loading import load, parse
 from rangedaemon.config.models import (
@@ -21,6 +22,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Control",
+    "Disk",
     "Downloads",
     "Job",
     "Limits",

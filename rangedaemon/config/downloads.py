@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from rangedaemon.config.disk import Disk
 from rangedaemon.config.rates import Limit
 from rangedaemon.config.reaching import Reaching
 from rangedaemon.config.retrying import Retry
@@ -48,6 +49,8 @@ class Downloads(Reaching):
     """Octets per second from each host, over all jobs; by the hour too."""
     lowest_speed: LowestSpeed | None = None
     """A job that is slower for so long gives way and is tried again; null: none is too slow."""
+    disk: Annotated[Disk, BeforeValidator(empty_is_default)] = defaults()
+    """How files are put on the disk."""
     retry: Annotated[Retry, BeforeValidator(empty_is_default)] = defaults()
     """When a failed attempt is made again."""
     connect_timeout: PositiveDuration = 30.0

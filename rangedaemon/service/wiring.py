@@ -18,8 +18,9 @@ from rangedaemon.client.origin import Origin
 from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.client.runner import Runner
+from rangedaemon.client.space import DiskRules
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.config import Config, Downloads, Job, Retry, Server
+from rangedaemon.config import Config, Disk, Downloads, Job, Retry, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
 from rangedaemon.core.access import Access
@@ -146,6 +147,15 @@ def _floor(downloads: Downloads) -> Floor | None:
     return None if floor is None else Floor(floor.rate, floor.period)
 
 
+def _disk_rules(disk: Disk) -> DiskRules:
+    return DiskRules(
+        keep_free=disk.keep_free,
+        preallocate=disk.preallocation == "falloc",
+        origin_time=disk.file_time == "origin",
+        mode=disk.file_mode,
+    )
+
+
 def retry_rules(retry: Retry) -> RetryRules:
     """Which faults are tried again, how often and how late."""
     usual = RetryPolicy(retry.attempts, retry.initial_delay, retry.max_delay)
@@ -192,6 +202,7 @@ def build_runner(
         in_thread=in_thread,
         pacer=Pacer(reactor, hour_now, downloads.rate_limit, downloads.rate_limit_per_host),
         floor=_floor(downloads),
+        disk=_disk_rules(downloads.disk),
         in_lane=in_lane,
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
@@ -212,6 +223,7 @@ def retuned(habits: Habits, downloads: Downloads) -> Habits:
         habits,
         around=around,
         floor=_floor(downloads),
+        disk=_disk_rules(downloads.disk),
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
     )

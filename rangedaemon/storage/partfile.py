@@ -12,10 +12,11 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from rangedaemon.core.disposition import numbered_filename
 from rangedaemon.core.jobs import OnConflict
@@ -27,6 +28,9 @@ from rangedaemon.errors import (
     PartFileLost,
     StorageFault,
 )
+from rangedaemon.storage.space import allocate
+
+T = TypeVar("T")
 
 SUFFIX = ".part"
 MOST_BUFFERS = min(1024, os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") else 16)
@@ -70,6 +74,8 @@ class PartFile:
         self.unsure = False
         """Whether octets may be lost that were written and can still be read."""
         self._fd = descriptor
+        self._allocated = 0
+        """Octets that blocks were taken for in this run."""
 
     @classmethod
     def create(cls, path: Path) -> PartFile:
@@ -175,17 +181,18 @@ class PartFile:
         """Another descriptor of the same open file; the caller closes it."""
         return os.dup(self._fd)
 
-    def reserve(self, length: int) -> None:
-        """Refuse early where *length* octets would not fit (nothing is allocated)."""
+    def ask(self, question: Callable[[int], T]) -> T:
+        """What *question* says of the descriptor of the open file."""
         with storage_faults(self.path):
-            room = os.fstatvfs(self._fd)
-            have = os.fstat(self._fd).st_blocks * 512
-        if length > room.f_blocks * room.f_frsize:
-            raise NeverFits(f"{self.path} needs {length} octets, more than its disk has")
-        if room.f_bavail * room.f_frsize + have < length:
-            raise NoSpace(
-                f"{self.path} needs {length} octets, {room.f_bavail * room.f_frsize} are free"
-            )
+            return question(self._fd)
+
+    def allocate(self, length: int) -> None:
+        """Take blocks for *length* octets, where the file system can.
+
+        :raises NoSpace: it can, and has none left.
+        """
+        if self.ask(lambda descriptor: allocate(descriptor, length)):
+            self._allocated = length
 
     def sync(self) -> None:
         """Return when everything written so far is on the disk.
@@ -205,8 +212,10 @@ class PartFile:
     def truncate(self, length: int = 0) -> None:
         """Cut to *length* octets, or grow to it."""
         with storage_faults(self.path):
-            if os.fstat(self._fd).st_size != length:  # else its time would change for nothing
+            same = os.fstat(self._fd).st_size == length
+            if not same or self._allocated > length:  # else its time would change for nothing
                 os.ftruncate(self._fd, length)
+                self._allocated = 0
 
     def close(self) -> None:
         """Let go of it; the file stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any
 
 from tests.hostile import HostileOrigin
 from tests.integration.case import FAST_RETRY, IntegrationCase
@@ -101,9 +102,10 @@ class DiskCase(IntegrationCase):
     def setUp(self) -> None:
         self.origin = self.make_origin()
 
-    def make(self, **options: int) -> DaemonProcess:
+    def make(self, downloads: dict[str, Any] | None = None, **options: int) -> DaemonProcess:
         """A running daemon."""
-        return self.make_daemon({"downloads": {"retry": FAST_RETRY}}, **options).start()
+        downloads = {"retry": FAST_RETRY, **(downloads or {})}
+        return self.make_daemon({"downloads": downloads}, **options).start()
 
     def assert_others_work(self, daemon: DaemonProcess) -> None:
         """A job elsewhere still ends right."""
@@ -155,6 +157,22 @@ class FullDiskTests(DiskCase):
         ballast.unlink()
         done = daemon.api.wait_for(job["id"], "complete")
         self.assert_file(done["path"], 1, 16 * MIB)
+
+    def test_fits_one_by_one(self) -> None:
+        """Two files that do not fit together: one waits until the other has gone, none is cut."""
+        daemon = self.make({"max_active": 2, "disk": {"preallocation": "falloc"}})
+        small = self.make_tmpfs(daemon.downloads / "small", "size=20m")
+        first = daemon.api.add(
+            self.origin.url("/f.bin?size=12MiB"), directory="small", rate_limit=4 * MIB
+        )
+        daemon.api.wait_for(first["id"], "active")
+        second = daemon.api.add(self.origin.url("/g.bin?size=12MiB"), directory="small")
+        self.wait_for_no_space(daemon, second["id"])
+        done = daemon.api.wait_for(first["id"], "complete")
+        self.assert_file(done["path"], 1, 12 * MIB)
+        (small / "f.bin").unlink()
+        done = daemon.api.wait_for(second["id"], "complete")
+        self.assert_file(done["path"], 1, 12 * MIB)
 
     def test_file_size_limit(self) -> None:
         """A limit on the size of files counts as no space."""

@@ -22,7 +22,7 @@ from rangedaemon.core.jobs import JobState
 from rangedaemon.errors import JournalLocked, NameTaken, NoSpace, StorageFault
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import open_journal
-from rangedaemon.storage.threads import OwnThread
+from rangedaemon.storage.threads import OwnThreads
 from tests.storage.journal_samples import JournalTestCase, job
 
 T = TypeVar("T")
@@ -262,7 +262,7 @@ class ThreadTests(TestCase):
 
     async def test_many_at_once(self) -> None:
         """Three hundred callers at once are all answered, each with a number of its own."""
-        thread = OwnThread(reactor, "journal")
+        thread = OwnThreads(reactor, "journal")
         thread.start()
         journal = Journal(open_journal(self.path), thread, thread)
         asked = [Deferred.fromCoroutine(journal.add([job(n)])) for n in range(300)]

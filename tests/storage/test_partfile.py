@@ -13,12 +13,13 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import NameTaken, NoSpace, NotWritable, PartFileLost, StorageFault
 from rangedaemon.storage import partfile
 from rangedaemon.storage.partfile import PartFile, claim_name, discard, part_path, publish
+from rangedaemon.storage.space import allocate, dress, room_of
 
 HOLDER = """
 import fcntl, sys
@@ -279,27 +280,60 @@ class WriteTests(PartFileCase):
         self.assertNotIsInstance(fault, NoSpace)
 
 
-class ReserveTests(PartFileCase):
-    """Tests for `PartFile.reserve`."""
+class SpaceTests(PartFileCase):
+    """Tests for `storage.space`, by way of `PartFile`."""
 
-    def test_room_and_no_room(self) -> None:
-        """What fits passes and takes nothing; what does not is refused early."""
+    def test_room(self) -> None:
+        """Of which file system it is, and how much of it the file has."""
         part = self.create()
-        part.reserve(4096)
-        self.assertEqual(part.size, 0)
-        self.assertRaises(NoSpace, part.reserve, 1 << 62)
-
-    def test_what_is_there_counts(self) -> None:
-        """A nearly whole file fits on a nearly full disk."""
-        part = self.create()
+        before = part.ask(room_of)
         part.write(0, [b"x" * 100_000])
         part.sync()
-        real = os.fstatvfs(0)
-        fields = list(real)
-        fields[4] = 0  # f_bavail
-        self.patch(os, "fstatvfs", lambda _: os.statvfs_result(fields))
-        part.reserve(100_000)
-        self.assertRaises(NoSpace, part.reserve, 10_000_000)
+        room = part.ask(room_of)
+        self.assertEqual(room.device, self.directory.stat().st_dev)
+        self.assertGreaterEqual(room.allocated, 100_000)
+        self.assertEqual(before.allocated, 0)
+        self.assertTrue(0 < room.free <= room.total)
+
+    def test_allocated(self) -> None:
+        """Blocks are taken, the size stays: what was written is all that seems to be there."""
+        part = self.create()
+        part.allocate(1 << 20)
+        part.write(4096, [b"x" * 4096])
+        if part.ask(room_of).allocated == 4096:
+            raise SkipTest("this file system does not know fallocate")
+        self.assertEqual((part.size, part.read(0, 10)), (8192, bytes(10)))
+        self.assertGreaterEqual(part.ask(room_of).allocated, 1 << 20)
+
+    def test_given_back(self) -> None:
+        """What was taken beyond the end of a file that proves shorter is given back."""
+        part = self.create()
+        part.allocate(1 << 20)
+        part.write(0, [b"x" * 4096])
+        part.truncate(4096)
+        self.assertLess(part.ask(room_of).allocated, 1 << 20)
+        again = PartFile.create(self.directory / "other.part")
+        self.addCleanup(again.close)
+        again.allocate(1 << 20)
+        again.truncate()
+        self.assertEqual((again.size, again.ask(room_of).allocated), (0, 0))
+
+    def test_no_room_to_allocate(self) -> None:
+        """Taking more than there is fails as a write would."""
+        part = self.create()
+        room = part.ask(room_of)
+        if not part.ask(lambda descriptor: allocate(descriptor, 4096)):
+            raise SkipTest("this file system does not know fallocate")
+        self.assertRaises(NoSpace, part.allocate, room.total * 2)
+
+    def test_dressed(self) -> None:
+        """Permissions and time as asked for; what is not asked for stays."""
+        part = self.create()
+        part.ask(lambda descriptor: dress(descriptor, 0o604, 1_000_000_000.0))
+        told = part.path.stat()
+        self.assertEqual((told.st_mode & 0o777, told.st_mtime), (0o604, 1_000_000_000.0))
+        part.ask(lambda descriptor: dress(descriptor, None, None))
+        self.assertEqual(part.path.stat().st_mtime, 1_000_000_000.0)
 
 
 class ClaimNameTests(PartFileCase):
