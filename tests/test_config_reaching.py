@@ -11,13 +11,14 @@ from typing import Any
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.config import Config, ConfigError, parse
 from rangedaemon.config.secrets import parse_pin, read_cookies, read_fields, read_netrc
 from rangedaemon.core.access import Access, TlsTerms
 from rangedaemon.core.proxies import Proxy, basic
-from rangedaemon.service.credentials import access_of, jars_of
+from rangedaemon.service.credentials import access_of, jars_of, reach_of
 from rangedaemon.service.ports import StartFailed
-from rangedaemon.service.wiring import network_of, specs_of
+from rangedaemon.service.wiring import specs_of
 from tests.integration.nginx import make_certificate
 
 PIN = b64encode(bytes(32)).decode()
@@ -133,7 +134,14 @@ class RightTests(ReachingCase):
             text = f"downloads: {{guard: {guard}}}\njobs: [{{name: a, url: http://h/}}]"
             config = parse(text.encode(), {}, name="c", base=self.base)
             self.assertEqual([spec.guarded for spec in specs_of(config)], [guarded])
-        network_of(self.config({"deny_addresses": ["private"]}).downloads, object())
+
+    def test_addresses_and_redirects(self) -> None:
+        """What is denied, and how far redirects lead."""
+        downloads = {"deny_addresses": ["private"], "allow_addresses": ["10.0.0.1"]}
+        reach = reach_of(self.config({**downloads, "max_redirects": 3}).downloads, {})
+        admitted = [reach.policy.admits(a) for a in ("10.0.0.1", "10.0.0.2", "169.254.169.254")]
+        self.assertEqual(admitted, [True, False, True])
+        self.assertEqual(reach.redirects, RedirectRules(3, allow_downgrade=False))
 
     def test_pins(self) -> None:
         """Base64 as curl has it, or hexadecimal."""

@@ -46,6 +46,8 @@ class Traits:
 @dataclass
 class _Host:
     pace: Pace
+    url: str
+    """An address of it."""
     own_limit: int | None = None
     used: int = 0
     quiet_until: float = 0.0
@@ -108,6 +110,13 @@ class Hosts:
         for host in self._hosts.values():
             host.pace = replace(host.pace, limit=host.own_limit or connections_per_host)
             self._hand_over(host)
+
+    def set_own_limits(self, own_limit: Callable[[str], int | None]) -> None:
+        """Other limits for those that have their own."""
+        self._own_limit = own_limit
+        for host in self._hosts.values():
+            host.own_limit = own_limit(host.url)
+        self.set_limit(self._limit)
 
     def traits(self, url: str) -> Traits:
         """What is known of that host's ways; changes are remembered."""
@@ -200,7 +209,7 @@ class Hosts:
         if key not in self._hosts:
             self._make_room()
             own = self._own_limit(url)
-            self._hosts[key] = _Host(Pace(own or self._limit), own)
+            self._hosts[key] = _Host(Pace(own or self._limit), url, own)
         return self._hosts[key]
 
     def _make_room(self) -> None:

@@ -87,6 +87,14 @@ class Network:
     def _ways(self, route: Route) -> Ways:
         return Ways(self._reactor, route, self._policy, self._timeout, self._lanes)
 
+    def renew(self, policy: AddressPolicy) -> None:
+        """New connections by *policy*, and by what the files of TLS hold now."""
+        self._policy = policy
+        self._agents.clear()
+        pools, self._pools = self._pools, []
+        for pool in pools:  # who is on the way ends as he began
+            pool.closeCachedConnections()
+
     def close(self) -> Deferred[Any]:
         """Close the connections that nobody uses; fires when they are closed."""
         return DeferredList([pool.closeCachedConnections() for pool in self._pools])

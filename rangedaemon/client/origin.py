@@ -150,6 +150,17 @@ class Origin:
         self._clock = clock
         self._head_timeout = head_timeout
 
+    def renewed(self, access: Access, redirects: RedirectRules) -> Origin:
+        """The same, by other rules."""
+        return Origin(
+            self._agents,
+            self._clock,
+            head_timeout=self._head_timeout,
+            access=access,
+            redirects=redirects,
+            counters=self._counters,
+        )
+
     async def get(
         self, request: Request, on_hop: Callable[[str], Awaitable[None]] | None = None
     ) -> Reply:

@@ -16,6 +16,7 @@ from rangedaemon.config.document import read_document
 from rangedaemon.config.loading import parse, read
 from rangedaemon.config.models import Config
 from rangedaemon.config.problems import ConfigError, KeyPath, Problem
+from rangedaemon.config.reaching import Reaching
 
 LIVE: tuple[KeyPath, ...] = (
     ("server",),
@@ -31,6 +32,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("downloads", "lowest_speed"),
     ("downloads", "connections_per_host"),
     ("downloads", "min_segment_size"),
+    *(("downloads", name) for name in Reaching.model_fields),
     ("downloads", "retry"),
     ("downloads", "stall_timeout"),
     ("downloads", "checkpoint_interval"),

@@ -1,16 +1,18 @@
-"""The secrets that the configuration names, read from their files, as what the client takes."""
+"""How origins are reached: what the configuration says, its secrets read from their files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar
 from pathlib import Path
 
 from rangedaemon.client.cookies import jars
+from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.config.reaching import HostAccess, Reaching
 from rangedaemon.config.secrets import read_cookies, read_fields, read_netrc, read_secret
 from rangedaemon.core.access import Access, HostPattern, HostRule, TlsTerms
+from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.proxies import (
     DIRECT,
     Bypass,
@@ -21,6 +23,30 @@ from rangedaemon.core.proxies import (
     parse_proxy,
 )
 from rangedaemon.service.ports import StartFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """All of it; read again at each reload, so that a secret can be another one."""
+
+    access: Access
+    new_jar: Callable[[], CookieJar]
+    policy: AddressPolicy
+    redirects: RedirectRules
+
+
+def reach_of(downloads: Reaching, environ: Mapping[str, str]) -> Reach:
+    """
+    What *downloads* says.  Blocking.
+
+    :raises StartFailed: a file cannot be read any more, or the environment's proxy is none.
+    """
+    return Reach(
+        access_of(downloads, environ),
+        jars_of(downloads),
+        AddressPolicy.of(downloads.deny_addresses, downloads.allow_addresses),
+        RedirectRules(downloads.max_redirects, downloads.allow_downgrade),
+    )
 
 
 def access_of(downloads: Reaching, environ: Mapping[str, str]) -> Access:

@@ -171,7 +171,8 @@ class Daemon(LoggingRoot):
         self._site = self._control_site(keyring)
         self._control = Listeners(self._reactor, config.control.listen, self._site)
         self._control.setServiceParent(self)  # type: ignore[no-untyped-call]
-        parts = Parts(self._serving, self._control, self._site, self._runner, self._in_disk_thread)
+        means = (self._in_disk_thread, self._network)
+        parts = Parts(self._serving, self._control, self._site, self._runner, *means)
         self._reloader = Reloader(parts, config, self._source, self)
 
     def _control_site(self, keyring: Keyring) -> ControlSite:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
 from rangedaemon.config.problems import KeyPath
@@ -23,6 +24,7 @@ from rangedaemon.control.routes.daemon import Readiness
 from rangedaemon.control.site import ControlSite
 from rangedaemon.errors import BadConfiguration, Complaint, Fault
 from rangedaemon.service.changes import Prepared, all_or_none
+from rangedaemon.service.credentials import reach_of
 from rangedaemon.service.listeners import Listeners, read_certificates
 from rangedaemon.service.ports import StartFailed, clear_reasons, refuse_plain_remote
 from rangedaemon.service.serving import Serving
@@ -41,6 +43,7 @@ class Parts:
     site: ControlSite
     runner: Runner
     in_thread: InThread
+    network: Network
 
 
 class Reloader:
@@ -94,7 +97,7 @@ class Reloader:
 
     async def _put_in_force(self, config: Config) -> None:
         """
-        Ports, certificates, mounts and tokens: all of them or none.
+        Ports, certificates, mounts, tokens and credentials: all of them or none.
 
         :raises BadConfiguration: something cannot be had.
         """
@@ -104,6 +107,7 @@ class Reloader:
                     [
                         lambda: self._prepare_access(config),
                         lambda: self._prepare_control(config),
+                        lambda: self._prepare_reach(config),
                         lambda: self._parts.serving.prepare(config.server),
                     ]
                 )
@@ -138,10 +142,19 @@ class Reloader:
 
         return Prepared(commit, change.undo)
 
+    async def _prepare_reach(self, config: Config) -> Prepared:
+        reach = await self._parts.in_thread(reach_of, config.downloads, os.environ)
+
+        async def commit() -> None:
+            downloads = config.downloads
+            self._parts.network.renew(reach.policy)
+            self._parts.runner.change_habits(lambda habits: retuned(habits, downloads, reach))
+
+        return Prepared(commit, _nothing)
+
     def _retune(self, config: Config, changed: Sequence[KeyPath]) -> None:
-        """Jobs that start from now on behave otherwise; limits hold for all at once."""
+        """The limits hold for all jobs at once."""
         runner, downloads = self._parts.runner, config.downloads
-        runner.change_habits(lambda habits: retuned(habits, downloads))
         # What somebody set for this run stays, unless the file says something new.
         new = {name: getattr(downloads, name) for name in _LIMITS if ("downloads", name) in changed}
         if new:

@@ -16,15 +16,12 @@ from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.network import Network
 from rangedaemon.client.origin import Origin
 from rangedaemon.client.pacing import Pacer
-from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.space import DiskRules
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.config import Config, Disk, Downloads, Job, Retry, Server
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
-from rangedaemon.core.access import Access
-from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.retry import RetryPolicy, RetryRules
@@ -33,7 +30,7 @@ from rangedaemon.core.timetable import Hour
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.setup import SiteSetup
 from rangedaemon.server.site import Limits
-from rangedaemon.service.credentials import access_of, jars_of
+from rangedaemon.service.credentials import Reach, reach_of
 from rangedaemon.storage.ports import JobStore
 from rangedaemon.storage.threads import InThread
 
@@ -119,25 +116,24 @@ def _spec(job: Job, downloads: Downloads) -> JobSpec:
     )
 
 
-def network_of(downloads: Downloads, reactor: Any) -> Network:
-    """The ways to origins."""
+def _network(downloads: Downloads, reactor: Any, reach: Reach) -> Network:
     return Network(
         reactor,
-        AddressPolicy.of(downloads.deny_addresses, downloads.allow_addresses),
+        reach.policy,
         connect_timeout=downloads.connect_timeout,
         most_idle_per_host=downloads.connections_per_host,
     )
 
 
 def _origin(
-    downloads: Downloads, reactor: Any, network: Network, access: Access, counters: Counters
+    downloads: Downloads, reactor: Any, network: Network, reach: Reach, counters: Counters
 ) -> Origin:
     return Origin(
         network,
         reactor,
         head_timeout=downloads.connect_timeout + downloads.stall_timeout,
-        access=access,
-        redirects=RedirectRules(downloads.max_redirects, downloads.allow_downgrade),
+        access=reach.access,
+        redirects=reach.redirects,
         counters=counters,
     )
 
@@ -184,17 +180,18 @@ def build_runner(
     :raises StartFailed: a file that the section names cannot be read any more.
     """
     counters = Counters()
-    network, access = network_of(downloads, reactor), access_of(downloads, os.environ)
+    reach = reach_of(downloads, os.environ)
+    network = _network(downloads, reactor, reach)
     around = Surroundings(
-        origin=_origin(downloads, reactor, network, access, counters),
+        origin=_origin(downloads, reactor, network, reach, counters),
         counters=counters,
         clock=reactor,
-        hosts=Hosts(reactor, downloads.connections_per_host, access.connections),
+        hosts=Hosts(reactor, downloads.connections_per_host, reach.access.connections),
         retry=retry_rules(downloads.retry),
         random=random.Random(),  # noqa: S311 - jitter, no secret
         wall=time.time,
         stall_timeout=downloads.stall_timeout,
-        new_jar=jars_of(downloads),
+        new_jar=reach.new_jar,
     )
     habits = Habits(
         around=around,
@@ -212,10 +209,13 @@ def build_runner(
     return runner, network
 
 
-def retuned(habits: Habits, downloads: Downloads) -> Habits:
-    """The habits of jobs that start from now on."""
+def retuned(habits: Habits, downloads: Downloads, reach: Reach) -> Habits:
+    """The habits of jobs that start from now on; the limits of hosts hold at once."""
+    habits.around.hosts.set_own_limits(reach.access.connections)
     around = replace(
         habits.around,
+        origin=habits.around.origin.renewed(reach.access, reach.redirects),
+        new_jar=reach.new_jar,
         retry=retry_rules(downloads.retry),
         stall_timeout=downloads.stall_timeout,
     )

@@ -61,6 +61,8 @@ class HostsTests(SynchronousTestCase):
         self.assertEqual("".join(sorted(self.inside)), "ABCDab")
         self.hosts.set_limit(5)
         self.assertEqual("".join(sorted(self.inside)), "ABCDEab")
+        self.hosts.set_own_limits(lambda url: 6 if "other.test" in url else None)
+        self.assertEqual("".join(sorted(self.inside)), "ABCDEFabcde")
 
     def test_what_one_host_is(self) -> None:
         """Scheme, host and port: other paths share it, other ports do not."""

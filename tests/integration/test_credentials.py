@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.integration.nginx import Nginx
-from tests.integration.reaching import SIZE, ReachingCase
+from tests.integration.reaching import FAST, SIZE, ReachingCase
 
 PASSWORD = "pa/ss wörd"
 
@@ -98,6 +98,23 @@ class HostCredentialTests(CredentialCase):
                 daemon = self.start({"hosts": hosts}, env=env)
                 self.fetches(daemon, self.url(door))
                 daemon.terminate()
+
+    def test_reload(self) -> None:
+        """A secret that is another one by now, and another policy, count from a reload on."""
+        password = self.secret("password", "wrong")
+        hosts = [{"match": "*", "basic": {"username": "me", "password_file": password}}]
+        daemon = self.start({"hosts": hosts})
+        job = self.refuses(daemon, "unauthorized", self.url("basic"))
+        self.secret("password", PASSWORD)
+        self.assertEqual(daemon.api.request("POST", "/api/v1/reload").status, 200)
+        daemon.api.act(job["id"], "retry")
+        daemon.api.wait_for(job["id"], "complete")
+        daemon.configure({"downloads": {**FAST, "directory": "downloads", "hosts": hosts,
+                                        "deny_addresses": ["loopback"]}})  # fmt: skip
+        self.assertEqual(daemon.api.request("POST", "/api/v1/reload").status, 200)
+        self.refuses(daemon, "forbidden-address", self.url("basic"))
+        self.secret("password", "")
+        self.assertEqual(daemon.api.request("POST", "/api/v1/reload").status, 422)
 
     def test_netrc_and_cookies(self) -> None:
         """By a netrc file, and by a cookie file; the default of a netrc file is for nobody."""
