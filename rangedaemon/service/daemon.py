@@ -47,7 +47,7 @@ from rangedaemon.service.reloading import Parts, Reloader
 from rangedaemon.service.serving import Serving
 from rangedaemon.service.wiring import build_runner, keyring_of, specs_of
 from rangedaemon.storage.journal import Journal
-from rangedaemon.storage.opening import Opened, open_journal
+from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
 from rangedaemon.storage.sample import make_sample
 from rangedaemon.storage.threads import OwnThreads, pooled
 
@@ -56,7 +56,6 @@ STOP_SECONDS = 30.0
 """For all of a stop but the readers: jobs, journal, a slow disk."""
 DRAIN_SECONDS = 10.0
 """For answers of the control API at a stop, where nothing is served beside it."""
-JOURNAL_FILE = "journal.sqlite"
 
 
 class Daemon(LoggingRoot):

@@ -25,6 +25,8 @@ from rangedaemon.storage.schema import APPLICATION_ID, create
 from rangedaemon.storage.sqlfaults import damaged, named_faults
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+JOURNAL_FILE = "journal.sqlite"
+"""In the state directory."""
 
 _BUSY_SECONDS = 5
 _QUICK_CHECK_LIMIT = 256 << 20

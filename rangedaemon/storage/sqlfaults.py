@@ -74,7 +74,8 @@ def damaged(path: Path, what: str) -> JournalDamaged:
     """The fault of a journal that is broken, or none."""
     return JournalDamaged(
         f"{path} is not a journal of rangedaemon, or it is damaged: {what}. It was left as it is; "
-        "move it aside to start with an empty one, or put a backup in its place"
+        "rangectl journal check looks closer, rangectl journal repair keeps what can be kept; or "
+        "put a backup in its place, or move it aside to start with an empty one"
     )
 
 

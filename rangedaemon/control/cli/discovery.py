@@ -121,6 +121,7 @@ class ControlSection:
 
     listen: tuple[str, ...]
     token_file: Path
+    state_dir: Path
 
 
 def read_config(path: Path, environ: Mapping[str, str]) -> ControlSection:
@@ -138,10 +139,12 @@ def read_config(path: Path, environ: Mapping[str, str]) -> ControlSection:
     endpoints = listen if isinstance(listen, list) else [listen]
     token_file = control.get("token_file")
     named = _expand(str(token_file or "control.token"), environ)
-    folder = base if token_file else base / _expand(str(state), environ)
+    state_dir = base / _expand(str(state), environ)
+    folder = base if token_file else state_dir
     return ControlSection(
         tuple(_relative_socket(_expand(str(entry), environ), base) for entry in endpoints),
         folder / named,
+        state_dir,
     )
 
 

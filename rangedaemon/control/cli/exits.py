@@ -23,6 +23,7 @@ class Exit(IntEnum):
     CONFLICT = 6
     INVALID = 7
     SERVER = 8
+    DAMAGED = 9
     INTERRUPTED = 130
 
 
@@ -36,6 +37,7 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.CONFLICT: "the job's state, or a file that is there already, forbids it",
     Exit.INVALID: "the daemon refuses the input",
     Exit.SERVER: "the daemon failed, or the answer is not one of rangedaemon",
+    Exit.DAMAGED: "journal check has found damage",
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
 }
 
