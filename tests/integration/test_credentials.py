@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.integration.nginx import Nginx
+from tests.integration.rangectl_case import command
 from tests.integration.reaching import FAST, SIZE, ReachingCase
 
 PASSWORD = "pa/ss wörd"
@@ -49,6 +50,22 @@ class JobCredentialTests(CredentialCase):
         self.fetches(daemon, self.url("cookie"), headers={"Cookie": "session=c00kie"})
         self.refuses(daemon, "unauthorized", self.url("basic"))
         self.refuses(daemon, "unauthorized", self.url("basic"), username="me", password="wrong")
+
+    def test_by_rangectl(self) -> None:
+        """The password comes from a file or standard input, and is on no command line."""
+        daemon = self.start({})
+        file = self.secret("password", f"{PASSWORD}\nnot this\n")
+        place = ("--url", f"http://127.0.0.1:{daemon.port}")
+        token = ("--token-file", str(daemon.api.token_file))
+        for source, typed in ((file, ""), ("-", f"{PASSWORD}\n")):
+            ended = command(
+                *place, *token, "add", "--wait", "--user", "me", "--password-file", source,
+                self.url("basic"), stdin=typed,
+            )  # fmt: skip
+            self.assertEqual(ended.code, 0, ended.err)
+        alone = command(*place, *token, "add", "--password-file", file, self.url("basic"))
+        self.assertNotEqual(alone.code, 0)
+        self.assertIn("username", alone.err)
 
     def test_after_a_restart(self) -> None:
         """A job that was stopped in the middle still knows its credentials."""

@@ -43,6 +43,7 @@ ERROR_CODES = {
     "server-error": "22",
     "too-many-redirects": "23",
     "unauthorized": "24",
+    "forbidden-address": "24",
     "throttled": "29",
     "checksum-mismatch": "32",
 }

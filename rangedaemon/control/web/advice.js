@@ -14,6 +14,9 @@ export const STATES = {
 const ADVICE = {
   "not-found": ["The server has no such file.", "Check the address, or add the download again with another one."],
   unauthorized: ["The server refuses access.", "Add it again with a fresh address, or with the request fields that the server asks for (Options, Request fields)."],
+  "forbidden-address": ["The address leads to where jobs may not go.", "Whoever runs the daemon can open it (downloads.allow_addresses)."],
+  untrusted: ["The server cannot prove who it is.", "Do not trust it. Whoever runs the daemon can name its authority (downloads.hosts, ca_file)."],
+  "proxy-refused": ["The proxy refuses to lead there.", "Ask whoever runs the proxy."],
   changed: ["The file changed on the server while it was fetched.", "Try again to fetch the new version."],
   "checksum-mismatch": ["The file is not what the checksum promises.", "Do not use it. Compare the checksum with its publisher's; another mirror may have the right file."],
   "no-space": ["The disk is full.", "Free some space, then try again: what was fetched is kept."],
