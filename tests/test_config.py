@@ -505,6 +505,7 @@ class PublishedTests(SynchronousTestCase):
             "Control": given["control"],
             "Downloads": given["downloads"],
             "Retry": given["downloads"]["retry"],
+            "Pushes": given["pushes"],
             "Job": job,
         }.items():
             self.assertEqual(set(section), set(definitions[name]["properties"]), name)

@@ -2,12 +2,12 @@
 
 from rangedaemon.config.disk import Disk
 from rangedaemon.config.downloads import Downloads
+from rangedaemon.config.jobs import Job, Upload
 from rangedaemon.config.loading import load, parse
 from rangedaemon.config.models import (
     AccessLog,
     Config,
     Control,
-    Job,
     Limits,
     Mount,
     Sample,
@@ -31,6 +31,7 @@ __all__ = [
     "Retry",
     "Sample",
     "Server",
+    "Upload",
     "Uploads",
     "load",
     "parse",

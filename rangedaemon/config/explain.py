@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -42,7 +42,7 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     """Every error as a located problem, but none about a value that could not be made."""
     problems = []
     for detail in error.errors():
-        path = _real_path(detail["loc"])
+        path, _ = _place(detail["loc"], model)
         if path in document.unusable:
             continue
         message = _message(detail, path, document, model)
@@ -50,15 +50,43 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
     return problems
 
 
-def _real_path(loc: tuple[int | str, ...]) -> KeyPath:
-    """The place in the file; pydantic adds steps of its own, such as ``[key]``."""
-    return tuple(step for step in loc if step != "[key]")
+def _place(
+    loc: tuple[int | str, ...], model: type[BaseModel]
+) -> tuple[KeyPath, type[BaseModel] | None]:
+    """
+    The place in the file, and the model of the mapping or value that is there.
+
+    Pydantic adds steps of its own: ``[key]``, and the kind of what may be of several.
+    """
+    path: list[int | str] = []
+    models: list[type[BaseModel]] = [model]
+    for step in loc:
+        if step == "[key]":
+            continue
+        if len(models) > 1 and isinstance(step, str):
+            models = [one for one in models if _kind(one) == step]
+            continue
+        path.append(step)
+        if isinstance(step, str):
+            field = models[0].model_fields.get(step) if models else None
+            models = _models_within(field.annotation) if field else []
+    return tuple(path), models[0] if models else None
+
+
+def _kind(model: type[BaseModel]) -> str:
+    """What tells *model* from others that may stand in its place."""
+    return str(next(iter(get_args(_bare(model.model_fields["kind"].annotation))), ""))
+
+
+def _bare(annotation: Any) -> Any:
+    """What is annotated, where something is."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _message(detail: Any, path: KeyPath, document: Document, model: type[BaseModel]) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(path, model)
+        return _unknown_key(path, detail["loc"], model)
     text = str(context["error"]) if kind == "value_error" else _WORDS.get(kind, detail["msg"])
     text = text.format_map(context) if kind in _WORDS else text
     if not text.startswith("expected") or not _may_show(path, document):
@@ -87,9 +115,9 @@ def _shown(value: object) -> str:
 # -- unknown keys -------------------------------------------------------------------
 
 
-def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
+def _unknown_key(path: KeyPath, loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """The nearest key of the same section; else the section where such a key belongs."""
-    key, section = str(path[-1]), _section(model, path[:-1])
+    key, (_, section) = str(path[-1]), _place(loc[:-1], model)
     siblings = list(section.model_fields) if section else []
     if near := difflib.get_close_matches(key, siblings, n=1, cutoff=0.55):
         return f'unknown key, did you mean "{near[0]}"?'
@@ -99,28 +127,16 @@ def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
     return f"unknown key, known ones are {', '.join(siblings)}"
 
 
-def _section(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """The model that describes the mapping at *path*."""
-    current: type[BaseModel] | None = model
-    for step in path:
-        if isinstance(step, int) or current is None:
-            continue
-        field = current.model_fields.get(step)
-        current = _model_within(field.annotation) if field else None
-    return current
-
-
-def _model_within(annotation: object) -> type[BaseModel] | None:
-    """The model in ``Model``, ``Model | None`` or ``tuple[Model, ...]``."""
+def _models_within(annotation: object) -> list[type[BaseModel]]:
+    """The models in ``Model``, ``Model | None``, ``tuple[Model, ...]`` or a union of some."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_within(argument) for argument in get_args(annotation))
-    return next((model for model in found if model), None)
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in _models_within(argument)]
 
 
 def _all_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every dotted key of the configuration."""
     for name, field in model.model_fields.items():
         yield f"{prefix}{name}"
-        if section := _model_within(field.annotation):
+        for section in _models_within(field.annotation):
             yield from _all_keys(section, f"{prefix}{name}.")

@@ -15,20 +15,17 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.endpoints import Endpoints, OwnEndpoints
+from rangedaemon.config.jobs import AnyJob, Upload
 from rangedaemon.config.logs import Log
+from rangedaemon.config.pushes import Pushes
 from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.uploads import Uploads
 from rangedaemon.config.values import (
     AbsolutePath,
-    Below,
-    Checksum,
     Count,
     Duration,
-    Fields,
     FieldValue,
-    FileName,
     Host,
-    HttpUrl,
     Origin,
     PositiveDuration,
     PositiveSize,
@@ -36,13 +33,8 @@ from rangedaemon.config.values import (
     Text,
     TokenDigest,
     UrlPrefix,
-    User,
     Whole,
 )
-from rangedaemon.control.wishes import check_pair
-from rangedaemon.core.jobs import OnChange, OnConflict
-
-_Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
 
 
 class Mount(Section):
@@ -172,46 +164,6 @@ class Control(Section):
     """Whether aria2 WebSocket clients that show no token are told of downloads (by GID)."""
 
 
-class Job(Section):
-    """A download that is added at start where no job of its name is known yet."""
-
-    name: Text
-    """By which the job is known again at the next start."""
-    url: HttpUrl = Field(repr=False)
-    """Where the file is."""
-    mirrors: tuple[HttpUrl, ...] = Field((), repr=False)
-    """Other addresses of the same file."""
-    checksum: Checksum | None = None
-    """algorithm=hex (sha-256, sha-512, sha-1, md5, blake2b), or the address of a SHA256SUMS."""
-    headers: Fields = Field({}, repr=False)
-    """Extra request fields; they may hold secrets and are never shown."""
-    username: User | None = None
-    """Who we are to the origin of url."""
-    password: Text | None = Field(None, repr=False)
-    """Its password; better ${NAME} than the thing itself."""
-    priority: _Priority = 0
-    """Higher runs first."""
-    directory: Below | None = None
-    """Below downloads.directory, by default that itself."""
-    filename: FileName | None = None
-    """The finished file's name; by default what the origin calls it."""
-    segments: Annotated[Count, Field(le=256)] | None = None
-    """Connections; by default downloads.segments."""
-    rate_limit: Rate | None = None
-    """Octets per second of this job."""
-    paused: bool = False
-    """Whether it waits to be resumed by hand."""
-    on_conflict: OnConflict = OnConflict.RENAME
-    """What to do where the name is taken."""
-    on_change: OnChange = OnChange.RESTART
-    """What to do where the file changed at the origin under a part of it."""
-
-    @model_validator(mode="after")
-    def _whose(self) -> Job:
-        check_pair(self.username, self.password)
-        return self
-
-
 class Config(Section):
     """A rangedaemon configuration."""
 
@@ -225,8 +177,27 @@ class Config(Section):
     """How files are fetched."""
     log: Annotated[Log, BeforeValidator(empty_is_default)] = defaults()
     """The daemon's own log."""
-    jobs: tuple[Job, ...] = ()
-    """Downloads to add at start."""
+    pushes: Annotated[Pushes, BeforeValidator(empty_is_default)] = defaults()
+    """How files are pushed to other servers."""
+    jobs: tuple[AnyJob, ...] = ()
+    """Downloads and uploads to add at start."""
+
+    @model_validator(mode="after")
+    def _pushed_from_where(self) -> Config:
+        for job in self.jobs:
+            if isinstance(job, Upload) and not self._is_open(job.file):
+                raise ValueError(f"job {job.name}: its file is below none of pushes.directories")
+        return self
+
+    def _is_open(self, file: Path) -> bool:
+        return any(file.is_relative_to(directory) for directory in self.push_directories)
+
+    @property
+    def push_directories(self) -> tuple[Path, ...]:
+        """Where files may be pushed from."""
+        if self.pushes.directories is None:
+            return (self.downloads.directory,)
+        return self.pushes.directories
 
     @property
     def token_file(self) -> Path:

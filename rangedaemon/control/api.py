@@ -10,6 +10,7 @@ from rangedaemon.control.events import EventHub
 from rangedaemon.control.metrics import Meters
 from rangedaemon.control.openapi import describe
 from rangedaemon.control.ports import Jobs
+from rangedaemon.control.pushing import Pushes, PushPlaces
 from rangedaemon.control.routes.content import ContentRoutes
 from rangedaemon.control.routes.daemon import DaemonRoutes, Surroundings
 from rangedaemon.control.routes.jobs import JobRoutes
@@ -27,15 +28,17 @@ def build_api(
     *,
     directory: str,
     segments: int,
+    places: PushPlaces,
 ) -> tuple[IResource, EventStream]:
     """The resource of the REST API, and the event stream (whose owner stops it)."""
     daemon = DaemonRoutes(jobs, around, meters)
     epoch = f"{int(around.started_at * 1000):x}"
     hub = EventHub(jobs, around.clock)
     stream = EventStream(hub, around.clock, daemon.present_status, epoch)
+    pushes = Pushes(places, files.in_thread, segments=segments)
     rows = [
         *daemon.table(stream),
-        *JobRoutes(jobs, directory=directory, segments=segments).table(),
+        *JobRoutes(jobs, pushes, directory=directory, segments=segments).table(),
         *ContentRoutes(jobs, files).table(),
         *LimitRoutes(jobs).table(),
     ]

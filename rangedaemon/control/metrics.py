@@ -64,6 +64,11 @@ class Work:
             value=self._jobs.counters.received,
         )
         yield CounterMetricFamily(
+            "rangedaemon_pushed_bytes",
+            "Bytes of uploads that other servers have acknowledged.",
+            value=self._jobs.counters.pushed,
+        )
+        yield CounterMetricFamily(
             "rangedaemon_resumed_bytes",
             "Bytes that were there already when a job went on: saved by resuming.",
             value=self._tally.resumed,

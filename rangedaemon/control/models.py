@@ -7,13 +7,14 @@ OpenAPI description is generated from these very classes.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
-from rangedaemon.control import wishes
+from rangedaemon.control import pushing, wishes
 from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
+from rangedaemon.core.push.values import PushProtocol
 
 MAX_SAFE = 2**53 - 1
 """The largest integer that every JSON reader takes as it stands (RFC 8259, 6)."""
@@ -42,6 +43,12 @@ Password = Annotated[
     Field(max_length=4000, json_schema_extra={"format": "password", "writeOnly": True}),
     AfterValidator(wishes.check_text),
 ]
+LocalPath = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(pushing.check_file)]
+Metadata = Annotated[
+    dict[str, Annotated[str, Field(max_length=4000)]],
+    Field(max_length=50),
+    AfterValidator(pushing.check_metadata),
+]
 Segments = Annotated[int, Field(ge=1, le=128)]
 Priority = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 RateLimit = Annotated[int, Field(ge=1, le=MAX_SAFE)]
@@ -58,6 +65,7 @@ class Request(BaseModel):
 class NewJob(Request):
     """What `POST /api/v1/jobs` takes."""
 
+    kind: Literal["download"] = "download"
     url: Url | None = None
     urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
     name: Name | None = None
@@ -85,6 +93,38 @@ class NewJob(Request):
     def addresses(self) -> tuple[str, ...]:
         """The file's addresses, each once, in the order given."""
         return tuple(dict.fromkeys(self.urls or [self.url or ""]))
+
+
+class NewUpload(Request):
+    """What `POST /api/v1/jobs` takes where a file, or each file of a folder, shall be pushed."""
+
+    kind: Literal["upload"]
+    file: LocalPath | None = None
+    folder: LocalPath | None = None
+    url: Url
+    protocol: Annotated[PushProtocol, Field(strict=False)] = PushProtocol.AUTO
+    metadata: Metadata = Field(default_factory=dict)
+    name: Name | None = None
+    checksum: Annotated[Checksum, AfterValidator(pushing.check_digest)] | None = None
+    headers: HeaderFields = Field(default_factory=dict)
+    username: Username | None = None
+    password: Password | None = None
+    segments: Segments | None = None
+    priority: Priority = 0
+    rate_limit: RateLimit | None = None
+    paused: bool = False
+    on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (self.folder is None):
+            raise ValueError("give either file or folder")
+        if self.folder is not None and self.checksum is not None:
+            raise ValueError("a checksum is of one file, not of a folder")
+        if self.on_change is OnChange.KEEP_OLD:
+            raise ValueError("on_change of an upload is restart or fail")
+        wishes.check_pair(self.username, self.password)
+        return self
 
 
 class ChangedJob(Request):
@@ -174,6 +214,8 @@ class JobObject(BaseModel):
     priority: int
     rate_limit: int | None
     segments: int
+    protocol: PushProtocol | None
+    """How an upload speaks with its server; null for downloads."""
 
 
 class JobList(BaseModel):

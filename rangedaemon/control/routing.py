@@ -62,6 +62,8 @@ class Route:
     answer: type[BaseModel] | None = None
     status: int = 200
     body: type[BaseModel] | None = None
+    other_body: type[BaseModel] | None = None
+    """What the body may be in place of *body*."""
     many: bool = False
     """Whether the body may be a list of them too."""
     query: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

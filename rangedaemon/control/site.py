@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -25,6 +25,7 @@ from rangedaemon.control.intake import ControlRequest
 from rangedaemon.control.metrics import Meters, Work
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.pulse import Pulse
+from rangedaemon.control.pushing import PushPlaces
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tally import Tally
@@ -104,6 +105,8 @@ class Settings:
     allowed_hosts: Collection[str]
     download_directory: str
     """Absolute; no job writes elsewhere."""
+    push_places: PushPlaces = field(default_factory=PushPlaces)
+    """Where files may be pushed from."""
     config_path: str | None = None
     default_segments: int = 8
     allowed_origins: Collection[str] = ()
@@ -173,6 +176,7 @@ def build_control_site(
         host.files,
         directory=settings.download_directory,
         segments=settings.default_segments,
+        places=settings.push_places,
     )
     rpc, stop_rpc = _rpc(jobs, settings, host, slowdown)
     tree = {b"jsonrpc": rpc, **(branches or {})}

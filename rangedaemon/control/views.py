@@ -26,6 +26,7 @@ from rangedaemon.core.jobs import (
     SegmentSnapshot,
 )
 from rangedaemon.core.naming import finished_name
+from rangedaemon.core.push.values import PushProtocol
 
 
 def moment(seconds: float | None) -> str | None:
@@ -96,7 +97,15 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
         priority=spec.priority,
         rate_limit=spec.rate_limit,
         segments=spec.segments,
+        protocol=_protocol(record),
     )
+
+
+def _protocol(record: JobRecord) -> PushProtocol | None:
+    """The one in use, or the one that was asked for."""
+    if record.pushed is not None:
+        return record.pushed.protocol
+    return record.spec.push.protocol if record.spec.push is not None else None
 
 
 def job_list(page: JobPage) -> JobList:
@@ -124,7 +133,7 @@ def status_object(
         uptime_s=round(uptime, 3),
         jobs={state: totals.counts.get(state, 0) for state in JobState},
         rate_in=round(totals.rate_in),
-        rate_out=round(rate_out),
+        rate_out=round(rate_out + totals.rate_out),
         config=_text_or_none(config),
         files=list(files),
     )

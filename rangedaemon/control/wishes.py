@@ -91,12 +91,12 @@ def spec_of(
         segments=wished.segments or segments,
         source=source,
         guarded=guarded,
-        logins=_logins(urls[0], wished.username, wished.password),
+        logins=logins_of(urls[0], wished.username, wished.password),
         **{name: getattr(wished, name) for name in ALIKE},
     )
 
 
-def _logins(url: str, user: str | None, password: str | None) -> tuple[Login, ...]:
+def logins_of(url: str, user: str | None, password: str | None) -> tuple[Login, ...]:
     """User and password are for the origin of the first address."""
     return () if user is None else (Login(str(origin_of(url)), user, password or ""),)
 

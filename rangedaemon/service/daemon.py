@@ -45,7 +45,7 @@ from rangedaemon.service.ports import (
 )
 from rangedaemon.service.reloading import Parts, Reloader
 from rangedaemon.service.serving import Serving
-from rangedaemon.service.wiring import build_runner, keyring_of, specs_of
+from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of, specs_of
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
 from rangedaemon.storage.sample import make_sample
@@ -159,12 +159,11 @@ class Daemon(LoggingRoot):
         self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
         self._serving.open(config.state_dir, self._journal)
         self._runner, self._network = build_runner(
-            config.downloads,
+            config,
             self._reactor,
             store=self._journal,
             in_thread=self._in_disk_thread,
             in_lane=self._lanes,
-            state_dir=config.state_dir,
         )
         self._runner.subscribe(JobLog())
         self._site = self._control_site(keyring)
@@ -183,6 +182,7 @@ class Daemon(LoggingRoot):
             notify_strangers=config.control.notify_strangers,
             download_directory=str(config.downloads.directory),
             default_segments=config.downloads.segments,
+            push_places=push_places_of(config),
             config_path=self._source,
         )
         return build_control_site(self._runner, settings, self._as_host(), branches())

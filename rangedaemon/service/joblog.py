@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobState
 
 _NEWS = {"removed": "removed", "changed": "the file changed at the origin"}
+_NEWS_OF_UPLOADS = {**_NEWS, "changed": "the local file changed"}
 
 
 class JobLog:
@@ -22,8 +23,9 @@ class JobLog:
     def __call__(self, event: JobEvent) -> None:
         """Write down what is new."""
         record = event.snapshot.record
-        if event.kind in _NEWS:
-            self._log.info("job {job}: {news}", job=_called(record), news=_NEWS[event.kind])
+        news = _NEWS_OF_UPLOADS if record.spec.is_upload else _NEWS
+        if event.kind in news:
+            self._log.info("job {job}: {news}", job=_called(record), news=news[event.kind])
         elif event.kind == "job" and self._is_news(record):
             self._states[record.id] = record.state
             self._write(record)

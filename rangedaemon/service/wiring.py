@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rangedaemon.client.habits import Habits
@@ -16,10 +15,13 @@ from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.network import Network
 from rangedaemon.client.origin import Origin
 from rangedaemon.client.pacing import Pacer
+from rangedaemon.client.push.outbound import Outbound
+from rangedaemon.client.push.sender import Sender
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.space import DiskRules
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.config import Config, Disk, Downloads, Job, Retry, Server
+from rangedaemon.config import Config, Disk, Downloads, Job, Retry, Server, Upload
+from rangedaemon.control.pushing import PushPlaces, upload_of
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
 from rangedaemon.core.counters import Counters
@@ -102,7 +104,25 @@ def setup_of(server: Server | None) -> SiteSetup:
 
 def specs_of(config: Config) -> list[JobSpec]:
     """The jobs that the configuration declares."""
-    return [_spec(job, config.downloads) for job in config.jobs]
+    return [
+        _upload(job, config.downloads) if isinstance(job, Upload) else _spec(job, config.downloads)
+        for job in config.jobs
+    ]
+
+
+def push_places_of(config: Config) -> PushPlaces:
+    """Where files may be pushed from."""
+    return PushPlaces(tuple(map(str, config.push_directories)), config.pushes.follow_symlinks)
+
+
+def _upload(job: Upload, downloads: Downloads) -> JobSpec:
+    return upload_of(
+        job,
+        str(job.file),
+        segments=downloads.segments,
+        source="config",
+        guarded=downloads.guard == "all",
+    )
 
 
 def _spec(job: Job, downloads: Downloads) -> JobSpec:
@@ -166,20 +186,35 @@ def hour_now() -> Hour:
     return Hour(now.tm_wday, now.tm_hour * 60 + now.tm_min)
 
 
+def _outbound(
+    config: Config, reactor: Any, network: Network, reach: Reach, counters: Counters
+) -> Outbound:
+    """What uploads share."""
+    downloads = config.downloads
+    sender = Sender(
+        network.ways_for,
+        reactor,
+        stall_timeout=downloads.stall_timeout,
+        answer_timeout=downloads.connect_timeout + downloads.stall_timeout,
+        counters=counters,
+    )
+    return Outbound(
+        sender,
+        reach.access,
+        push_places_of(config).allowed,
+        Pacer(reactor, hour_now, config.pushes.rate_limit),
+        lambda: secrets.token_hex(16),
+    )
+
+
 def build_runner(
-    downloads: Downloads,
-    reactor: Any,
-    *,
-    store: JobStore,
-    in_thread: InThread,
-    in_lane: InThread,
-    state_dir: Path,
+    config: Config, reactor: Any, *, store: JobStore, in_thread: InThread, in_lane: InThread
 ) -> tuple[Runner, Network]:
     """The runner, and the network that its connections are of.
 
     :raises StartFailed: a file that the section names cannot be read any more.
     """
-    counters = Counters()
+    downloads, counters = config.downloads, Counters()
     reach = reach_of(downloads, os.environ)
     network = _network(downloads, reactor, reach)
     around = Surroundings(
@@ -203,7 +238,8 @@ def build_runner(
         in_lane=in_lane,
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
-        state_dir=state_dir,
+        state_dir=config.state_dir,
+        outbound=_outbound(config, reactor, network, reach, counters),
     )
     runner = Runner(habits, max_active=downloads.max_active, new_id=lambda: secrets.token_hex(8))
     return runner, network
@@ -226,4 +262,5 @@ def retuned(habits: Habits, downloads: Downloads, reach: Reach) -> Habits:
         disk=_disk_rules(downloads.disk),
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
+        outbound=habits.outbound and replace(habits.outbound, access=reach.access),
     )

@@ -64,6 +64,7 @@ FIELDS = [
     "priority",
     "rate_limit",
     "segments",
+    "protocol",
 ]
 
 

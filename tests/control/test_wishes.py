@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.config.models import Job
+from rangedaemon.config import Job
 from rangedaemon.control.models import NewJob
 from rangedaemon.control.wishes import (
     ALIKE,

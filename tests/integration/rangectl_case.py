@@ -18,6 +18,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.control.pushing import PushPlaces
 from rangedaemon.control.rangectl import run
 from tests.control.wire import TOKEN, Wire
 from tests.integration.daemon import environment
@@ -92,7 +93,8 @@ class SiteCase(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.token_file = self.folder / "token"
         self.token_file.write_text(TOKEN + "\n")
-        self.wire = Wire()
+        places = PushPlaces((str(self.folder),))
+        self.wire = Wire(options={"push_places": places})
         self.jobs = self.wire.jobs
         self.site = SocketWire(self.wire)
         self.addCleanup(self.site.close)

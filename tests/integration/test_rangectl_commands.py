@@ -32,6 +32,41 @@ class AddTests(SiteCase):
         self.assertEqual((spec.segments, spec.priority, spec.rate_limit), (3, -2, 2 << 20))
         self.assertEqual((spec.on_conflict, spec.on_change), ("fail", "keep-old"))
 
+    def test_push(self) -> None:
+        """A file by its absolute path, with all options; the job is shown with an arrow."""
+        file = self.folder / "a.bin"
+        file.write_text("x")
+        ended = self.ctl(
+            "push", str(file), URL, "--protocol", "tus", "--name", "mine", "-m", "caption=a=b",
+            "--checksum", "md5=" + "0" * 32, "-H", "A: b", "-s", "3", "-p", "-2", "--limit", "2MiB",
+            "--paused", "--on-change", "fail",
+        )  # fmt: skip
+        self.assertEqual((ended.code, ended.err), (0, ""))
+        self.assertEqual(ended.lines, ["0000000000000001 paused mine"])
+        spec = self.jobs.jobs["0000000000000001"].record.spec
+        assert spec.push is not None
+        self.assertEqual((spec.push.protocol, spec.push.metadata), ("tus", {"caption": "a=b"}))
+        self.assertEqual((spec.directory, spec.filename), (str(self.folder), "a.bin"))
+        self.assertEqual((spec.segments, spec.priority, spec.rate_limit), (3, -2, 2 << 20))
+        self.assertIn("↑ mine", self.ctl("list").out)
+        self.assertIn("sent", self.ctl("show", "mine").out)
+
+    def test_push_folder(self) -> None:
+        """Each file below a folder, by its name from there on."""
+        (self.folder / "sub").mkdir()
+        for name in ("a", "sub/b"):
+            (self.folder / name).write_text(name)
+        ended = self.ctl("push", str(self.folder), URL)
+        self.assertEqual((ended.code, ended.err), (0, ""))
+        names = {line.split()[2] for line in ended.lines}
+        self.assertTrue({"a", "sub/b"} <= names)
+
+    def test_push_of_what_may_not_leave(self) -> None:
+        """The daemon's refusal is told."""
+        ended = self.ctl("push", "/etc/passwd", URL)
+        self.assertNotEqual(ended.code, 0)
+        self.assertIn("pushes.directories", ended.err)
+
     def test_list(self) -> None:
         """Lines of a list become jobs; options of the line win over those of the command."""
         path = self.folder / "list.txt"

@@ -116,7 +116,7 @@ class Questions:
         stopped = sum(counts.get(state, 0) for state in FINISHED) + self._downloads.remembered
         return {
             "downloadSpeed": str(round(totals.rate_in)),
-            "uploadSpeed": "0",
+            "uploadSpeed": str(round(totals.rate_out)),
             "numActive": str(sum(counts.get(state, 0) for state in RUNNING)),
             "numWaiting": str(sum(counts.get(state, 0) for state in WAITING_STATES)),
             "numStopped": str(min(stopped, MAX_LISTED)),

@@ -127,15 +127,19 @@ def _makers(snapshot: JobSnapshot, removed: bool) -> Mapping[str, Callable[[], A
     record, live = snapshot.record, snapshot.live
     size = record.size
     length = piece_length(size or 0)
+
+    def speed(other_way: bool) -> str:
+        return "0" if removed or other_way else str(rate(snapshot))
+
     fields: dict[str, Callable[[], Any]] = {
         "gid": lambda: record.id,
         "status": lambda: "removed" if removed else STATES[record.state],
         "totalLength": lambda: str(size or 0),
         "completedLength": lambda: str(completed(snapshot)),
-        "uploadLength": lambda: "0",
+        "uploadLength": lambda: str(completed(snapshot) if record.spec.is_upload else 0),
         "bitfield": lambda: _bitfield(snapshot),
-        "downloadSpeed": lambda: "0" if removed else str(rate(snapshot)),
-        "uploadSpeed": lambda: "0",
+        "downloadSpeed": lambda: speed(record.spec.is_upload),
+        "uploadSpeed": lambda: speed(not record.spec.is_upload),
         "connections": lambda: "0" if removed else str(live.connections),
         "pieceLength": lambda: str(length),
         "numPieces": lambda: str(-(-(size or 0) // length)),

@@ -112,7 +112,7 @@ def add(
     """
     if wait and options["paused"]:
         raise click.UsageError("--wait would wait for ever for jobs that are added --paused")
-    bodies = _from_urls(urls, mirrors, options) + _from_lists(lists, _common(options))
+    bodies = _from_urls(urls, mirrors, options) + _from_lists(lists, common_fields(options))
     if not bodies:
         raise click.UsageError("no URL; give some, or a list by -i")
     jobs, ended = _add_all(session, bodies)
@@ -120,11 +120,11 @@ def add(
         waited = session.watch(Board(job["id"] for job in jobs))
         return ended or waited
     for job in jobs:
-        _tell(session, job)
+        tell(session, job)
     return ended
 
 
-def _tell(session: Session, job: Job) -> None:
+def tell(session: Session, job: Job) -> None:
     """Show a job that was added."""
     if session.as_json:
         session.print_json(job)
@@ -138,11 +138,11 @@ def _from_urls(urls: Sequence[str], mirrors: Sequence[str], options: Body) -> li
     single += ["mirror"] if mirrors else []
     if single and len(urls) != 1:
         raise click.UsageError(f"--{single[0]} is for one URL; there are {len(urls)}")
-    common = _common(options)
+    common = common_fields(options)
     return [{**common, **addressed([url, *mirrors])} for url in urls]
 
 
-def _common(options: Body) -> Body:
+def common_fields(options: Body) -> Body:
     """The fields that the options on the command line set."""
     body = {
         key: value

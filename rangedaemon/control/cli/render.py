@@ -76,7 +76,7 @@ def _job_row(job: Job) -> list[Text]:
         show_size(job["size"]),
         show_rate(_rate(job)),
         show_seconds(job["eta_s"]),
-        label(job),
+        _titled(job),
     ]
     return [Text(safe(job["id"])), state_text(job), *map(Text, cells)]
 
@@ -101,7 +101,12 @@ def _facts(job: Job) -> list[tuple[str, str | Text]]:
         told.append(("error", Text(error_text(job), style="red")))
     told += [("url", safe(url)) for url in job.get("urls", [])]
     done = f"{show_size(job['received'])} of {show_size(job['size'])}"
-    told.append(("received", f"{done} {show_percent(job['received'], job['size'])}".rstrip()))
+    told.append(
+        (
+            "sent" if is_upload(job) else "received",
+            f"{done} {show_percent(job['received'], job['size'])}".rstrip(),
+        )
+    )
     sizes = [("refetched", show_size), ("rate", show_rate), ("rate_limit", show_rate)]
     told += [(key, show(job[key])) for key, show in sizes if job.get(key)]
     if job.get("eta_s") is not None:
@@ -112,6 +117,7 @@ def _facts(job: Job) -> list[tuple[str, str | Text]]:
 
 _OTHER_FACTS = (
     "kind",
+    "protocol",
     "path",
     "connections",
     "segments",
@@ -148,8 +154,23 @@ def state_line(job: Job) -> str:
         line += f"; next try {safe(job['retry_at'])}"
     if state == "complete":
         verified = f", verified by {safe(job['verified'])}" if job.get("verified") else ""
-        line += f" ({show_size(job['size'])}{verified}) {safe(job.get('path') or '')}"
+        line += f" ({show_size(job['size'])}{verified}) {_whereto(job)}"
     return line.rstrip()
+
+
+def _whereto(job: Job) -> str:
+    """Where the octets of a complete job are now."""
+    return safe(job["urls"][0] if is_upload(job) else job.get("path") or "")
+
+
+def is_upload(job: Job) -> bool:
+    """Whether octets leave by *job*."""
+    return job.get("kind") == "upload"
+
+
+def _titled(job: Job) -> str:
+    """What people call *job*, with an arrow where it pushes."""
+    return f"↑ {label(job)}" if is_upload(job) else label(job)
 
 
 _BAR_COLUMNS = (
@@ -192,7 +213,7 @@ def _progress_row(job: Job, now: float) -> list[Text]:
         show_rate(_rate(job)),
         show_seconds(job["eta_s"]),
     ]
-    return [Text(label(job)), _bar(job, now), *map(Text, cells), state_text(job)]
+    return [Text(_titled(job)), _bar(job, now), *map(Text, cells), state_text(job)]
 
 
 def _bar(job: Job, now: float) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.web.resource import IResource
 
@@ -15,10 +15,12 @@ from rangedaemon.control.models import (
     JobList,
     JobObject,
     NewJob,
+    NewUpload,
     Nothing,
     SegmentList,
 )
 from rangedaemon.control.ports import Jobs
+from rangedaemon.control.pushing import Pushes
 from rangedaemon.control.routing import Incoming, Route
 from rangedaemon.control.views import job_list, job_object, segment_list
 from rangedaemon.control.wishes import spec_of
@@ -36,8 +38,9 @@ _ID = re.compile(r"[0-9a-f]{16}")
 class JobRoutes:
     """The rows of the API's table that are about jobs."""
 
-    def __init__(self, jobs: Jobs, *, directory: str, segments: int) -> None:
+    def __init__(self, jobs: Jobs, pushes: Pushes, *, directory: str, segments: int) -> None:
         self._jobs = jobs
+        self._pushes = pushes
         self._directory = directory
         self._segments = segments
 
@@ -49,7 +52,8 @@ class JobRoutes:
         return [
             Route(
                 "POST", BASE, self.add, "Add a job (or a list of jobs, all or none).",
-                answer=JobObject, status=201, body=NewJob, many=True, refusals=(403, 409),
+                answer=JobObject, status=201, body=NewJob, other_body=NewUpload, many=True,
+                refusals=(403, 409),
             ),
             Route(
                 "GET", BASE, self.list, "List jobs, newest first.", answer=JobList,
@@ -100,29 +104,41 @@ class JobRoutes:
         return Route("POST", path, steer, summary, answer=JobObject, refusals=(404, 409))
 
     async def add(self, incoming: Incoming) -> Answer:
-        """201 and the job; for a list, the jobs in the order given."""
+        """201 and the job; for a list or a folder, the jobs in the order given."""
         value = parse_json(incoming.body)
         if isinstance(value, list):
-            return await self._add_many(value)
-        [added] = await self._jobs.add([self._spec(validated(NewJob, value))])
+            return await self._add_many(await self._listed(value))
+        specs = await self._specs(value)
+        if isinstance(value, dict) and "folder" in value:
+            return await self._add_many(specs)
+        [added] = await self._jobs.add(specs)
         return json_answer(job_object(added), 201, Location=f"{BASE}/{added.record.id}")
 
-    async def _add_many(self, values: list[object]) -> Answer:
-        if not 1 <= len(values) <= MAX_BATCH:
-            raise InvalidInput([Complaint("", f"a list holds 1 to {MAX_BATCH} jobs")])
-        specs = [self._listed_spec(at, value) for at, value in enumerate(values)]
+    async def _add_many(self, specs: Sequence[JobSpec]) -> Answer:
         added = await self._jobs.add(specs)
         return json_answer(AddedJobs(jobs=[job_object(job) for job in added]), 201)
 
-    def _listed_spec(self, at: int, value: object) -> JobSpec:
-        try:
-            return self._spec(validated(NewJob, value))
-        except InvalidInput as invalid:
-            placed = [Complaint(f"{at}.{c.loc}".rstrip("."), c.msg) for c in invalid.complaints]
-            raise InvalidInput(placed) from invalid
+    async def _listed(self, values: Sequence[object]) -> Sequence[JobSpec]:
+        """The jobs of a list, all or none."""
+        specs: list[JobSpec] = []
+        for at, value in enumerate(values):
+            try:
+                specs += await self._specs(value)
+            except InvalidInput as invalid:
+                placed = [Complaint(f"{at}.{c.loc}".rstrip("."), c.msg) for c in invalid.complaints]
+                raise InvalidInput(placed) from invalid
+            if len(specs) > MAX_BATCH:
+                break
+        if not 1 <= len(specs) <= MAX_BATCH:
+            raise InvalidInput([Complaint("", f"a list holds 1 to {MAX_BATCH} jobs")])
+        return specs
 
-    def _spec(self, wish: NewJob) -> JobSpec:
-        return spec_of(wish, wish.addresses, base=self._directory, segments=self._segments)
+    async def _specs(self, value: object) -> list[JobSpec]:
+        """The job, or the jobs of a folder, that one object asks for."""
+        if isinstance(value, dict) and value.get("kind") == "upload":
+            return await self._pushes.specs(validated(NewUpload, value))
+        wish = validated(NewJob, value)
+        return [spec_of(wish, wish.addresses, base=self._directory, segments=self._segments)]
 
     async def list(self, incoming: Incoming) -> Answer:
         """A page, newest first."""
