@@ -20,11 +20,15 @@ from twisted.python.failure import Failure
 
 from rangedaemon.server.bulktls import over_tls
 
+_ACCEPTS = 100
+"""Connections to accept in a first turn, as Twisted's ports do."""
+
 
 class GivenPort(tcp.Port):
     """A socket that listens already: nothing is to be done but to accept."""
 
-    _shouldShutdown = False  # it goes on listening for others when we close it
+    # It goes on listening for others when we close it.
+    _shouldShutdown = False  # noqa: N815
 
     def __init__(self, given: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
         name = given.getsockname()
@@ -40,6 +44,7 @@ class GivenPort(tcp.Port):
         if self.factory is not None:
             self.factory.doStart()
         self.connected = True
+        self.numberAccepts = _ACCEPTS
         self.fileno = self.socket.fileno  # type: ignore[method-assign]
         self.startReading()  # type: ignore[no-untyped-call]
 
