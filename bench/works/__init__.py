@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.stage import Stage
-from bench.works import kill, latency, paced, pull, readers, serving, steering
+from bench.works import kill, latency, paced, pull, readers, serving, steering, upload
 
 Work = Callable[[Stage], str]
 
@@ -22,6 +22,7 @@ WORKS: dict[str, Work] = {
     "serve-tls": serving.serve_tls,
     "small": serving.small,
     "readers": readers.readers,
+    "upload": upload.upload,
     "posts": steering.posts,
     "crowd": steering.crowd,
     "events": steering.events,
