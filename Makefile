@@ -9,13 +9,14 @@ MANIFESTS := setup.py pyproject.toml
 PYTEST_ARGS ?= --numprocesses=2 --dist=loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format schema bench clean
+.PHONY: help run test lint format schema bench docs clean
 
 help:
 	@echo 'make run     run the daemon in the foreground with $(CONFIG)'
 	@echo 'make test    run the whole test suite'
 	@echo 'make lint    check formatting, lint, types and layers'
 	@echo 'make bench   benchmark against the peers on this machine'
+	@echo 'make docs    build the handbook into docs/_build/html'
 	@echo 'make schema  write conf/rangedaemon.schema.json anew'
 
 $(BIN)/python:
@@ -52,5 +53,10 @@ schema: $(VENV)/.installed
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
+docs: $(VENV)/.installed-dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W -q -b doctest docs docs/_build/doctest
+	$(BIN)/sphinx-build -W -q -b man docs docs/_build/man
+
 clean:
-	rm -rf $(VENV) build dist var *.egg-info
+	rm -rf $(VENV) build dist var docs/_build *.egg-info

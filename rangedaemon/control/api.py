@@ -15,7 +15,7 @@ from rangedaemon.control.routes.content import ContentRoutes
 from rangedaemon.control.routes.daemon import DaemonRoutes, Surroundings
 from rangedaemon.control.routes.jobs import JobRoutes
 from rangedaemon.control.routes.limits import LimitRoutes
-from rangedaemon.control.routing import Router
+from rangedaemon.control.routing import Route, Router
 from rangedaemon.control.sse import EventStream
 from rangedaemon.server.answering import Surroundings as FileSurroundings
 
@@ -38,9 +38,18 @@ def build_api(
     pushes = Pushes(places, files.in_thread, segments=segments)
     rows = [
         *daemon.table(stream),
+        *table_of(jobs, files, pushes, directory=directory, segments=segments),
+    ]
+    daemon.described_by(cache(lambda: describe(rows)))
+    return Router(rows).resource(), stream
+
+
+def table_of(
+    jobs: Jobs, files: FileSurroundings, pushes: Pushes, *, directory: str, segments: int
+) -> list[Route]:
+    """What is asked of jobs, their files and their limits."""
+    return [
         *JobRoutes(jobs, pushes, directory=directory, segments=segments).table(),
         *ContentRoutes(jobs, files).table(),
         *LimitRoutes(jobs).table(),
     ]
-    daemon.described_by(cache(lambda: describe(rows)))
-    return Router(rows).resource(), stream
