@@ -18,17 +18,27 @@ MOST_COOKIES = 300
 
 
 class _Policy(DefaultCookiePolicy):
-    """No cookie for a whole domain from a host beside it, and no end of them."""
+    """No cookie for a whole domain from a host beside it, and no end of them.
+
+    What came over http does not replace what is for https only (RFC 6265bis, 5.7).
+    """
 
     def __init__(self) -> None:
         super().__init__(strict_ns_domain=DefaultCookiePolicy.DomainStrict)
         self.taken = 0
+        self.secure: set[tuple[str, str]] = set()
+        """Domain and name of the cookies that are for https only."""
 
     def set_ok(self, cookie: Cookie, request: Any) -> bool:
         """Whether an origin may set *cookie*."""
+        which = (cookie.domain, cookie.name)
+        if request.type != "https" and (cookie.secure or which in self.secure):
+            return False
         if self.taken >= MOST_COOKIES or not super().set_ok(cookie, request):
             return False
         self.taken += 1
+        if cookie.secure:
+            self.secure.add(which)
         return True
 
 
@@ -37,9 +47,11 @@ def jars(cookies: Iterable[Cookie] = ()) -> Callable[[], CookieJar]:
     held = tuple(cookies)
 
     def make() -> CookieJar:
-        jar = CookieJar(_Policy())
+        policy = _Policy()
+        jar = CookieJar(policy)
         for cookie in held:
             jar.set_cookie(copy(cookie))
+        policy.secure.update((cookie.domain, cookie.name) for cookie in held if cookie.secure)
         return jar
 
     return make

@@ -153,9 +153,17 @@ class CookieTests(OriginCase):
 
     def test_secure(self) -> None:
         """A cookie for https does not go out over http."""
-        make = jars([cookie("a.test", "s", "mine", secure=True)])
-        self.assertIsNone(self.ask_with(make()))
-        self.assertEqual(self.ask_with(make(), url="https://a.test/"), "s=mine")
+        jar = jars([cookie("a.test", "s", "mine", secure=True)])()
+        self.assertIsNone(self.ask_with(jar))
+        self.assertEqual(self.ask_with(jar, url="https://a.test/"), "s=mine")
+        self.assertEqual(self.ask_with(jar, url="https://a.test/"), "s=1")
+
+    def test_secure_from_http(self) -> None:
+        """Who answers over http sets nothing that is for https."""
+        jar = jars()()
+        for fields in ({"Set-Cookie": "s=evil; Secure"}, {}):
+            self.successResultOf(self.ask(lambda x, f=fields: x.answer(200, f, 0), jar=jar))
+        self.assertEqual(len(jar), 0)
 
     def test_flood(self) -> None:
         """An origin that sets cookies without end fills no memory."""

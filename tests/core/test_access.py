@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.access import Access, HostPattern, HostRule, Route, TlsTerms
@@ -100,6 +102,26 @@ class FieldTests(SynchronousTestCase):
         for text in (repr(self.access), repr(self.access.rules[0])):
             self.assertNotIn("Bearer", text)
             self.assertNotIn("netrc'", text)
+
+
+class LeakTests(SynchronousTestCase):
+    """What must hold whatever a chain of redirects looks like."""
+
+    origins = st.tuples(
+        st.sampled_from(["http", "https"]),
+        st.sampled_from(["a.test", "x.a.test", "A.test", "a.test.", "b.test", "[::1]"]),
+        st.sampled_from(["", ":80", ":443", ":8443"]),
+    ).map(lambda parts: f"{parts[0]}://{parts[1]}{parts[2]}/x")
+
+    @given(origins, origins, st.lists(origins, max_size=3))
+    def test_only_to_its_origin(self, home: str, hop: str, others: list[str]) -> None:
+        """Own fields and logins reach an address of the same scheme, host and port only."""
+        logins = [Login(str(origin_of(url)), "u", url) for url in others]
+        sent = Access().fields(hop, home, {"X-Own": "secret"}, logins)
+        self.assertEqual("X-Own" in sent, origin_of(hop) == origin_of(home))
+        allowed = {basic("u", url) for url in others if origin_of(url) == origin_of(hop)}
+        self.assertLessEqual({sent.get("Authorization")} - {None}, allowed)
+        self.assertEqual("Authorization" in sent, bool(allowed))
 
 
 class RouteTests(SynchronousTestCase):
