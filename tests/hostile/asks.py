@@ -77,11 +77,13 @@ def wishes(path: str) -> list[Wish]:
 
 
 def _wish(part: str) -> Wish:
+    part = _CODED_EQUALS.sub(r"\1=", part)  # some clients code more than they need
     fault, *conditions = part.split("~")
     word, _, argument = fault.partition("=")
     return Wish(word, unquote(argument), tuple(conditions))
 
 
+_CODED_EQUALS = re.compile(r"^([a-z0-9-]+)%3D", re.IGNORECASE)
 _CONDITION = re.compile(r"(first|after|only|every|conn)(\d+)")
 
 
