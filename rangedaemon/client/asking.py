@@ -7,12 +7,10 @@ they describe takes their place before, or after, the first answer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Protocol, TypeVar
-
 from twisted.logger import Logger
 
 from rangedaemon.client.books import Books
+from rangedaemon.client.describedby import described_by, descriptions_for
 from rangedaemon.client.describing import (
     answers_with_metalink,
     described,
@@ -21,6 +19,7 @@ from rangedaemon.client.describing import (
     mirrors_of,
     names_documents,
 )
+from rangedaemon.client.interrupt import Interrupt
 from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
 from rangedaemon.client.overlap import Read
@@ -30,15 +29,6 @@ from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.errors import Changed, NoRanges, OriginFault, StorageFault, Unjoinable
 
-T = TypeVar("T")
-
-
-class Cancellable(Protocol):
-    """Awaits what the network must do, which may be cut short."""
-
-    def __call__(self, story: Awaitable[T]) -> Awaitable[T]:
-        """The result of *story*."""
-
 
 class Asking:
     """The requests of one running job."""
@@ -46,7 +36,7 @@ class Asking:
     _log = Logger()
 
     def __init__(
-        self, books: Books, around: Surroundings, read: Read, cancellable: Cancellable
+        self, books: Books, around: Surroundings, read: Read, interrupt: Interrupt
     ) -> None:
         """:param read: reads octets of the part file, to compare."""
         self.stream_only = False
@@ -54,7 +44,10 @@ class Asking:
         self._books = books
         self._around = around
         self._read = read
-        self._cancellable = cancellable
+        self._interrupt = interrupt
+        self._cancellable = interrupt.cancellable
+        self._linked = False
+        """Whether descriptions that the origin links to were tried in this run."""
         self._jar = around.new_jar()
 
     @property
@@ -67,7 +60,9 @@ class Asking:
         spec = self._books.record.spec
         if names_documents(spec):
             await self._books.save(
-                spec=await self._cancellable(described(self._around, spec, self._jar))
+                spec=await self._cancellable(
+                    described(self._around, spec, self._jar, self._goes_on)
+                )
             )
 
     async def first_answer(self) -> Opening:
@@ -77,12 +72,23 @@ class Asking:
         """
         opening = await self._cancellable(self._open())
         spec = self._books.record.spec
-        if not answers_with_metalink(spec, opening):
+        if answers_with_metalink(spec, opening):
+            url = opening.identity.asked or self.url
+            spec = await self._cancellable(follow_metalink(self._around, spec, url, self._jar))
+        elif not self._linked and (urls := descriptions_for(spec, opening)):
+            self._linked = True
+            opening.let_go()  # else it would hold a place that the documents may need
+            spec = await self._cancellable(
+                described_by(self._around, spec, self._jar, opening.identity, urls, self._goes_on)
+            )
+        else:
             return opening
-        url = opening.identity.asked or self.url
-        spec = await self._cancellable(follow_metalink(self._around, spec, url, self._jar))
         await self._books.save(spec=spec)
         return await self._cancellable(self._open())
+
+    def _goes_on(self) -> bool:
+        """Whether nobody has told the job to stop: a request that was cut short looks broken."""
+        return self._interrupt.by is None
 
     async def _open(self) -> Opening:
         """The first address that answers well, in the order they were given."""
@@ -95,6 +101,8 @@ class Asking:
             except (Changed, NoRanges, Unjoinable):
                 raise
             except OriginFault as fault:
+                if not self._goes_on():
+                    raise
                 self._log.info("{why}", why=fault.detail)
                 last = last or fault
             else:

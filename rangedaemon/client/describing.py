@@ -8,9 +8,11 @@ checksums becomes the checksum that the list has for the job's file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.cookiejar import CookieJar
+
+from twisted.logger import Logger
 
 from rangedaemon.client.documents import fetch_document
 from rangedaemon.client.opening import Opening
@@ -30,7 +32,9 @@ from rangedaemon.core.metalink_reading import (
 from rangedaemon.core.sums import MOST_OCTETS as MOST_SUMS
 from rangedaemon.core.sums import address_of, find_sum
 from rangedaemon.core.urls import apart, without_userinfo
-from rangedaemon.errors import UnusableDocument
+from rangedaemon.errors import OriginFault, UnusableDocument
+
+_log = Logger()
 
 MOST_DUPLICATES = 16
 """Mirrors that an origin may add to a job by links."""
@@ -38,7 +42,7 @@ MOST_DUPLICATES = 16
 
 def names_documents(spec: JobSpec) -> bool:
     """Whether *spec* names a document that was not read yet."""
-    return _follows(spec, is_metalink(spec.urls[0], None)) or address_of(spec.checksum) is not None
+    return bool(_metalinks(spec)) or address_of(spec.checksum) is not None
 
 
 def answers_with_metalink(spec: JobSpec, opening: Opening) -> bool:
@@ -56,14 +60,24 @@ def _follows(spec: JobSpec, found: bool) -> bool:
     return found and spec.metalink is None and not wants_document
 
 
-async def described(around: Surroundings, spec: JobSpec, jar: CookieJar) -> JobSpec:
+def _metalinks(spec: JobSpec) -> list[str]:
+    """Those of the addresses that name metalinks, if the first one does."""
+    if not _follows(spec, is_metalink(spec.urls[0], None)):
+        return []
+    return [url for url in spec.urls if is_metalink(url, None)]
+
+
+async def described(
+    around: Surroundings, spec: JobSpec, jar: CookieJar, go_on: Callable[[], bool]
+) -> JobSpec:
     """*spec* with what the documents that it names say.
 
+    :param go_on: whether the next one may be asked for where one fails.
     :raises UnusableDocument: one of them says nothing about the file.
     :raises OriginFault: one of them cannot be had.
     """
-    if _follows(spec, is_metalink(spec.urls[0], None)):
-        spec = await follow_metalink(around, spec, spec.urls[0], jar)
+    if _metalinks(spec):
+        spec = await _follow_any(around, spec, jar, go_on)
     address = address_of(spec.checksum)
     if address is None:
         return spec
@@ -71,6 +85,31 @@ async def described(around: Surroundings, spec: JobSpec, jar: CookieJar) -> JobS
     octets, source = await fetch_document(around, request_for(spec, url, jar), MOST_SUMS)
     found = _sum_of(octets, spec, source, algorithm)
     return replace(spec, checksum=found, sums=spec.checksum)
+
+
+async def _follow_any(
+    around: Surroundings, spec: JobSpec, jar: CookieJar, go_on: Callable[[], bool]
+) -> JobSpec:
+    """What the first metalink that is good describes; else the other addresses alone.
+
+    :raises OriginFault: none is, and there is no other address.
+    """
+    urls = _metalinks(spec)
+    faults = []
+    for url in urls:
+        try:
+            return await follow_metalink(around, spec, url, jar)
+        except OriginFault as fault:
+            _log.info("no metalink from {url}: {why}", url=url, why=fault.detail)
+            faults.append(fault)
+            if not go_on():
+                raise
+    others = tuple(url for url in spec.urls if url not in urls)
+    if not others:
+        raise faults[0]
+    return apart(
+        replace(spec, urls=others, headers=fields_for(others[0], spec.urls[0], spec.headers))
+    )
 
 
 def _sum_of(octets: bytes, spec: JobSpec, url: str, algorithm: str | None) -> str:
@@ -97,8 +136,7 @@ async def follow_metalink(around: Surroundings, spec: JobSpec, url: str, jar: Co
 
     :raises UnusableDocument: it describes no file, or several, or none that we can fetch.
     """
-    octets, source = await fetch_document(around, request_for(spec, url, jar), MOST_OCTETS)
-    file = _chosen(parse_metalink(octets, source), spec.filename, url)
+    file = await read_metalink(around, spec, url, jar, spec.filename)
     if not file.urls:
         raise UnusableDocument(f"the metalink has no http address for {file.name!r}", url=url)
     found = replace(
@@ -112,6 +150,19 @@ async def follow_metalink(around: Surroundings, spec: JobSpec, url: str, jar: Co
         metalink=url,
     )
     return apart(found)
+
+
+async def read_metalink(
+    around: Surroundings, spec: JobSpec, url: str, jar: CookieJar, name: str | None
+) -> Described:
+    """The file that the metalink at *url* describes.
+
+    :param name: which one, where there are several.
+    :raises UnusableDocument: it describes no file, or several.
+    :raises OriginFault: it cannot be had.
+    """
+    octets, source = await fetch_document(around, request_for(spec, url, jar), MOST_OCTETS)
+    return _chosen(parse_metalink(octets, source), name, url)
 
 
 def mirrors_of(spec: JobSpec, opening: Opening) -> list[str]:

@@ -58,7 +58,7 @@ class Job(Life):
         super().__init__(record, habits)
         self.in_thread = habits.in_thread
         self._fetching = Fetching(self._books, habits)
-        self._asking = Asking(self._books, habits.around, self._read, self._interrupt.cancellable)
+        self._asking = Asking(self._books, habits.around, self._read, self._interrupt)
         self._changes_before = record.changes
 
     # -- seen from outside ------------------------------------------------------

@@ -18,6 +18,7 @@ from rangedaemon.core.promises import is_active, promised_whole
 MOST_LINKS = 64
 MOST_TEXT = 32 * 1024
 MOST_TARGET = 2048
+METALINK_TYPE = "application/metalink4+xml"
 LEAST_PRIORITY = 999_999
 """The priority of a link that names none (RFC 6249, 3.1)."""
 
@@ -84,6 +85,18 @@ def fetchable(target: str, base: str) -> str | None:
     except ValueError:
         return None
     return url if sound and len(url) <= MOST_TARGET and not _FORBIDDEN.search(url) else None
+
+
+def descriptions_of(answer: Answer) -> list[str]:
+    """Where metalinks that describe the file of *answer* are, the best first (RFC 6249, 4.1)."""
+    links = [
+        link
+        for link in parse_links(answer.links, answer.url)
+        if "describedby" in link.relations
+        and link.parameters.get("type", "").partition(";")[0].strip().lower() == METALINK_TYPE
+    ]
+    links.sort(key=lambda link: link.priority)
+    return list(dict.fromkeys(link.target for link in links if link.target != answer.url))
 
 
 def duplicates_of(answer: Answer) -> list[str]:
