@@ -155,7 +155,8 @@ class DamageTests(IntegrityCase):
         done = self.failed(self.write_metalink(self.bad(f"flip={5 * MIB}")))
         self.assertEqual(done["error"]["code"], "checksum-mismatch")
         self.assertIn(str(5 * MIB), done["error"]["message"])
-        self.assertTrue(3 * PIECE <= done["refetched"] <= 8 * PIECE, done["refetched"])
+        # four deliveries of the piece, each of which others may race for, and what was cut
+        self.assertTrue(3 * PIECE <= done["refetched"] <= 12 * PIECE, done["refetched"])
 
     def test_lying_digest(self) -> None:
         """An origin whose octets are not those of its Repr-Digest gives no file."""
