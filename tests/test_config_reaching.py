@@ -108,13 +108,14 @@ class RightTests(ReachingCase):
         make_certificate(self.base)
         key = {"client_cert": "cert.pem", "client_key": "key.pem"}
         hosts = [{"match": "a.test", "ca_file": "cert.pem", **key, "pins": [f"sha256//{PIN}"]},
-                 {"match": "b.test", "connections": 2}]  # fmt: skip
+                 {"match": "b.test", "connections": 2, "rate_limit": "1MiB"}]  # fmt: skip
         access = self.access({"hosts": hosts})
         files = [str(self.base / name) for name in ("cert.pem", "cert.pem", "key.pem")]
         terms = TlsTerms(*files, pins=frozenset({"0" * 64}))
         self.assertEqual(access.route("https://a.test/", guarded=True).tls, terms)
         self.assertIsNone(access.route("https://b.test/", guarded=True).tls)
         self.assertEqual([access.connections(f"http://{h}.test/") for h in "bc"], [2, None])
+        self.assertEqual([access.rate_limit(f"http://{h}.test/") for h in "bc"], [1 << 20, None])
 
     def test_cookies(self) -> None:
         """Every jar begins with those of the file; 0 is the time of a session's cookie."""
@@ -192,6 +193,7 @@ class WrongTests(ReachingCase):
             ("hosts.0.pins.0", {"hosts": [{**host, "pins": ["sha-256=abc"]}]}),
             ("hosts.0.proxy", {"hosts": [{**host, "proxy": "http://u:hunter2@"}]}),
             ("hosts.0.connections", {"hosts": [{**host, "connections": 0}]}),
+            ("hosts.0.rate_limit", {"hosts": [{**host, "rate_limit": "much"}]}),
             ("hosts.0.connection", {"hosts": [{**host, "connection": 1}]}),
         ):  # fmt: skip
             with self.subTest(place=place, downloads=downloads):

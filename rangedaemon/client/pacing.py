@@ -29,14 +29,19 @@ class Pacer:
         hour: Callable[[], Hour],
         over_all: Rate = None,
         per_host: Rate = None,
+        own_rate: Callable[[str], Rate] = lambda _url: None,
     ) -> None:
-        """:param hour: what the clock on the wall shows."""
+        """
+        :param hour: what the clock on the wall shows.
+        :param own_rate: what the host of an address has in place of *per_host*; None: nothing.
+        """
         self._clock = clock
         self._hour = hour
         self.over_all = over_all
         self.per_host = per_host
         self._bucket = Bucket(None, clock.seconds())
-        self._hosts: dict[str, Bucket] = {}
+        self._own_rate = own_rate
+        self._hosts: dict[tuple[str, Rate], Bucket] = {}
         self._host_rate: int | None = None
         self._look()
 
@@ -44,6 +49,10 @@ class Pacer:
         """Other limits from now on."""
         self.over_all, self.per_host = over_all, per_host
         self._look()
+
+    def set_own_rates(self, own_rate: Callable[[str], Rate]) -> None:
+        """Other limits for the hosts that have their own."""
+        self._own_rate = own_rate
 
     @property
     def rate(self) -> int | None:
@@ -54,16 +63,21 @@ class Pacer:
         """What octets that come from *url* are counted in."""
         if self._clock.seconds() >= self._look_at:
             self._look()
-        if self._host_rate is None:
+        own = self._own_rate(url)
+        if own is None and self._host_rate is None:
             return (self._bucket,)
-        return (self._bucket, self._of_host(origin_of(url)[1]))
+        return (self._bucket, self._of_host(origin_of(url).host, own))
 
-    def _of_host(self, host: str) -> Bucket:
-        if host not in self._hosts:
+    def _of_host(self, host: str, own: Rate) -> Bucket:
+        key = (host, own)
+        if key not in self._hosts:
             if len(self._hosts) >= MOST_HOSTS:
                 del self._hosts[next(iter(self._hosts))]
-            self._hosts[host] = Bucket(self._host_rate, self._clock.seconds())
-        return self._hosts[host]
+            self._hosts[key] = Bucket(self._rate_at(own, self._hour()), self._clock.seconds())
+        return self._hosts[key]
+
+    def _rate_at(self, own: Rate, hour: Hour) -> int | None:
+        return self._host_rate if own is None else rate_at(own, hour)
 
     def _look(self) -> None:
         """Take on the limits of the hour."""
@@ -72,8 +86,8 @@ class Pacer:
         rate = rate_at(self.over_all, hour)
         if rate != self._bucket.rate:
             self._bucket.set_rate(rate, now)
-        host_rate = rate_at(self.per_host, hour)
-        if host_rate != self._host_rate:
-            self._host_rate = host_rate
-            for bucket in self._hosts.values():
-                bucket.set_rate(host_rate, now)
+        self._host_rate = rate_at(self.per_host, hour)
+        for (_, own), bucket in self._hosts.items():
+            rate = self._rate_at(own, hour)
+            if rate != bucket.rate:
+                bucket.set_rate(rate, now)

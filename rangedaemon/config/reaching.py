@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from rangedaemon.config.rates import Limit
 from rangedaemon.config.secrets import (
     AuthoritiesFile,
     CookieFile,
@@ -110,6 +111,8 @@ class HostAccess(Section):
     """The file whose first line is the password of proxy's user."""
     connections: Count | None = None
     """Connections at once, over all jobs; null: downloads.connections_per_host."""
+    rate_limit: Limit | None = None
+    """Octets per second from each such host; by the hour too; null: rate_limit_per_host."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> HostAccess:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from rangedaemon.core.jobs import Login
 from rangedaemon.core.proxies import DIRECT, Proxies, Proxy, basic
+from rangedaemon.core.timetable import Rate
 from rangedaemon.core.urls import DEFAULT_PORTS, Origin, origin_of
 
 _PATTERN = re.compile(
@@ -85,6 +86,8 @@ class HostRule:
     """None: as for everybody else."""
     connections: int | None = None
     """At once, over all jobs; None: as for everybody else."""
+    rate_limit: Rate = None
+    """Octets per second from each such host; None: as for everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,11 @@ class Access:
         """How many connections the host of *url* has at once; None: as many as every host."""
         rule = self._rule(url)
         return None if rule is None else rule.connections
+
+    def rate_limit(self, url: str) -> Rate:
+        """Octets per second from the host of *url*; None: as from every host."""
+        rule = self._rule(url)
+        return None if rule is None else rule.rate_limit
 
     def _rule(self, url: str) -> HostRule | None:
         origin = origin_of(url)

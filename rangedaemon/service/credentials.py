@@ -85,6 +85,7 @@ def _rule(host: HostAccess, environ: Mapping[str, str], bypass: tuple[Bypass, ..
         fields=read_fields(host.headers_file) if host.headers_file else host.headers,
         tls=_terms(host),
         connections=host.connections,
+        rate_limit=host.rate_limit,
         proxies=None
         if host.proxy is None
         else _proxies(host.proxy, host.proxy_password_file, environ, bypass),

@@ -232,7 +232,13 @@ def build_runner(
         around=around,
         store=store,
         in_thread=in_thread,
-        pacer=Pacer(reactor, hour_now, downloads.rate_limit, downloads.rate_limit_per_host),
+        pacer=Pacer(
+            reactor,
+            hour_now,
+            downloads.rate_limit,
+            downloads.rate_limit_per_host,
+            reach.access.rate_limit,
+        ),
         floor=_floor(downloads),
         disk=_disk_rules(downloads.disk),
         in_lane=in_lane,
@@ -248,6 +254,7 @@ def build_runner(
 def retuned(habits: Habits, downloads: Downloads, reach: Reach) -> Habits:
     """The habits of jobs that start from now on; the limits of hosts hold at once."""
     habits.around.hosts.set_own_limits(reach.access.connections)
+    habits.pacer.set_own_rates(reach.access.rate_limit)
     around = replace(
         habits.around,
         origin=habits.around.origin.renewed(reach.access, reach.redirects),

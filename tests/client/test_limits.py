@@ -116,6 +116,20 @@ class PacerTests(SynchronousTestCase):
         pacer.set_rates(None, None)
         self.assertEqual(throttle.take(10**6, HERE), 0.0)
 
+    def test_limits_of_their_own(self) -> None:
+        """A host's own limit, by the hour or not, is in place of that of all hosts."""
+        by_hour = timetable({"00:10-00:20": 50, "default": 10})
+        own = {HERE: 20, THERE: by_hour}
+        pacer = self.pacer(None, 100, own.get)
+        throttle = Throttle(self.clock, None, pacer)
+        waits = [throttle.take(100, url) for url in (HERE, THERE, "http://else.test/")]
+        self.assertEqual(waits, [5.0, 10.0, 1.0])
+        self.clock.advance(100.0)
+        self.minute = 10
+        self.assertAlmostEqual(throttle.take(100, THERE), 2.0, delta=0.1)
+        pacer.set_own_rates(lambda _url: None)
+        self.assertEqual(throttle.take(100, HERE), 1.0)
+
     def test_bounded(self) -> None:
         """Hosts without end cost no memory without end."""
         pacer = self.pacer(None, 100)
