@@ -506,6 +506,7 @@ class PublishedTests(SynchronousTestCase):
             "Downloads": given["downloads"],
             "Retry": given["downloads"]["retry"],
             "Pushes": given["pushes"],
+            "Disk": given["downloads"]["disk"],
             "Job": job,
         }.items():
             self.assertEqual(set(section), set(definitions[name]["properties"]), name)

@@ -17,7 +17,9 @@ from pydantic import BaseModel, ValidationError
 from rangedaemon.config.document import Document
 from rangedaemon.config.problems import KeyPath, Problem
 
-_SECRET = frozenset({"headers", "url", "mirrors", "digest", "password", "bearer", "proxy"})
+_SECRET = frozenset(
+    {"webhook", "headers", "url", "mirrors", "digest", "password", "bearer", "proxy"}
+)
 _SHOWN = 60
 
 _WORDS = {

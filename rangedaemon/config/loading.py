@@ -17,6 +17,7 @@ _UNIQUE: tuple[tuple[KeyPath, str], ...] = (
     (("jobs",), "name"),
     (("server", "mounts"), "path"),
     (("control", "tokens"), "name"),
+    (("hooks",), "name"),
 )
 """Lists of sections, and the key by which their items must differ."""
 

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.endpoints import Endpoints, OwnEndpoints
+from rangedaemon.config.hooks import Hook
 from rangedaemon.config.jobs import AnyJob, Upload
 from rangedaemon.config.logs import Log
 from rangedaemon.config.pushes import Pushes
@@ -179,6 +180,8 @@ class Config(Section):
     """The daemon's own log."""
     pushes: Annotated[Pushes, BeforeValidator(empty_is_default)] = defaults()
     """How files are pushed to other servers."""
+    hooks: tuple[Hook, ...] = ()
+    """What is called when something becomes of a job."""
     jobs: tuple[AnyJob, ...] = ()
     """Downloads and uploads to add at start."""
 

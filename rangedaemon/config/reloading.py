@@ -36,6 +36,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("downloads", "retry"),
     ("downloads", "stall_timeout"),
     ("downloads", "checkpoint_interval"),
+    ("downloads", "disk"),
     ("jobs",),
 )
 """Keys, or whole sections, that may change while the daemon runs."""

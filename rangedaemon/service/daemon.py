@@ -32,6 +32,7 @@ from rangedaemon.control.tokens import Keyring
 from rangedaemon.control.ui import branches
 from rangedaemon.core.jobs import RUNNING
 from rangedaemon.errors import Fault
+from rangedaemon.service.hooking import hooks_of
 from rangedaemon.service.joblog import JobLog
 from rangedaemon.service.listeners import Listeners
 from rangedaemon.service.logs import LoggingRoot
@@ -166,6 +167,7 @@ class Daemon(LoggingRoot):
             in_lane=self._lanes,
         )
         self._runner.subscribe(JobLog())
+        hooks_of(config.hooks, self._reactor, self._runner).setServiceParent(self)  # type: ignore[no-untyped-call]
         self._site = self._control_site(keyring)
         self._control = Listeners(self._reactor, config.control.listen, self._site)
         self._control.setServiceParent(self)  # type: ignore[no-untyped-call]

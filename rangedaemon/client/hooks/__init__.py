@@ -1,0 +1,1 @@
+"""What is called when something becomes of a job: commands and webhooks."""

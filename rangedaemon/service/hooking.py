@@ -1,0 +1,69 @@
+"""From the configured hooks to those that are called."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from twisted.web.client import Agent
+
+from rangedaemon.client.hooks.calls import Hook, Hooks
+from rangedaemon.client.hooks.command import command
+from rangedaemon.client.hooks.webhook import Means, Receiver, webhook
+from rangedaemon.client.runner import Runner
+from rangedaemon.config.hooks import Hook as Wish
+from rangedaemon.config.secrets import read_secret
+from rangedaemon.control.views import job_object
+from rangedaemon.core.jobs import JobSnapshot
+from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.service.ports import StartFailed
+
+FIRST_DELAY, LONGEST_DELAY = 1.0, 300.0
+"""Seconds between tries of a webhook."""
+
+
+def hooks_of(wishes: Sequence[Wish], reactor: Any, runner: Runner) -> Hooks:
+    """
+    A service that calls what *wishes* name for the jobs of *runner*.
+
+    :raises StartFailed: a secret cannot be read any more.
+    """
+    hooks = Hooks([_hook(wish, reactor) for wish in wishes], _described, time.time)
+    runner.subscribe(hooks)
+    return hooks
+
+
+def _described(snapshot: JobSnapshot) -> tuple[Mapping[str, Any], str]:
+    text = job_object(snapshot).model_dump_json()
+    return json.loads(text), text
+
+
+def _hook(wish: Wish, reactor: Any) -> Hook:
+    if wish.command is not None:
+        act: Any = command(reactor, wish.command, wish.timeout, os.environ)
+    else:
+        act = webhook(_receiver(wish), _means(reactor, wish.timeout))
+    return Hook(wish.name, frozenset(wish.on), act)
+
+
+def _receiver(wish: Wish) -> Receiver:
+    try:
+        secret = read_secret(wish.secret_file).encode() if wish.secret_file else None
+    except ValueError as wrong:
+        raise StartFailed(f"hooks: {wrong}") from wrong
+    retry = RetryPolicy(wish.attempts, FIRST_DELAY, LONGEST_DELAY)
+    return Receiver(wish.webhook or "", secret, wish.timeout, retry)
+
+
+def _means(reactor: Any, timeout: float) -> Means:
+    return Means(
+        agent=Agent(reactor, connectTimeout=timeout),
+        clock=reactor,
+        random=Random(),  # noqa: S311 - jitter, no secret
+        new_id=lambda: secrets.token_hex(8),
+    )
