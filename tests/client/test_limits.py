@@ -11,6 +11,7 @@ from rangedaemon.client.pacing import MOST_HOSTS, Pacer
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.core.slowness import Floor
+from rangedaemon.core.throttle import Bucket
 from rangedaemon.core.timetable import Hour, timetable
 from tests.client.scripted import Exchange, File
 from tests.client.test_runner import CONTENT, RunnerCase
@@ -126,7 +127,7 @@ class PacerTests(SynchronousTestCase):
         self.assertEqual(waits, [5.0, 10.0, 1.0])
         self.clock.advance(100.0)
         self.minute = 10
-        self.assertAlmostEqual(throttle.take(100, THERE), 2.0, delta=0.1)
+        self.assertAlmostEqual(throttle.take(100, THERE), 2.0 - Bucket.BURST_SECONDS)
         pacer.set_own_rates(lambda _url: None)
         self.assertEqual(throttle.take(100, HERE), 1.0)
 
