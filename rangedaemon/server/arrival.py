@@ -18,8 +18,8 @@ from twisted.web.http import Request
 
 from rangedaemon.errors import Fault
 
-READ_SIZE: Final = 256 * 1024
-"""Octets of one read of a plain socket, where a body of an unknown or large size comes."""
+READ_SIZE: Final = 1024 * 1024
+"""Octets of one read of a plain socket, where a body has at least so many or does not tell."""
 TRIFLE: Final = 64 * 1024
 """Octets that are rather read and dropped than that their connection is given up."""
 
@@ -145,6 +145,8 @@ class Body:
     def end(self) -> None:
         """The last octet was there."""
         self._ended = True
+        if self._channel is not None:
+            narrow(self._channel.transport)
         self._settle()
         if self.held:
             self.held = False
@@ -177,7 +179,7 @@ class Body:
         if self._expects and not self.received:
             self._channel.tell(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._expects = False
-        if self.length is None or self.length > TRIFLE:
+        if self.length is None or self.length >= READ_SIZE:
             widen(self._channel.transport)
 
 
