@@ -46,6 +46,8 @@ class AccessRecord:
     range: str | None = None
     referer: str | None = None
     agent: str | None = None
+    received: int = 0
+    """Octets of the request's body that an upload brought."""
 
 
 def format_combined(record: AccessRecord) -> str:

@@ -32,6 +32,9 @@ from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
 from rangedaemon.storage.threads import InThread
 
+CUT = 499
+"""What the access log says of a request whose end never came, as nginx does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -105,9 +108,12 @@ class RangeRequest(Request):
 
     def connectionLost(self, reason: Failure) -> None:
         """The peer left before the end of its answer, or of its request."""
+        cut = self.begun and self.body is not None and not self.body.ended
+        if cut and not self.startedWriting:
+            self.code = CUT
         if self.body is not None:
             self.body.lost()
-        if self.startedWriting and isinstance(self.site, RangeSite):
+        if (self.startedWriting or cut) and isinstance(self.site, RangeSite):
             self.site.log(self)
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
@@ -214,10 +220,11 @@ def _record(request: RangeRequest, now: float) -> AccessRecord:
         status=request.code,
         sent=sent,
         seconds=max(0.0, now - request.began),
-        complete=whole,
+        complete=whole and request.code != CUT,
         range=field_value(request, "Range"),
         referer=field_value(request, "Referer"),
         agent=field_value(request, "User-Agent"),
+        received=request.body.received if request.body is not None else 0,
     )
 
 
