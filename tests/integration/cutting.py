@@ -31,6 +31,11 @@ class CuttingProxy:
         self._sockets: set[socket.socket] = set()
         self._start(self._accept)
 
+    @property
+    def carried(self) -> int:
+        """Octets that clients have sent so far."""
+        return self._carried
+
     def close(self) -> None:
         """End all connections, and accept no more."""
         with contextlib.suppress(OSError):

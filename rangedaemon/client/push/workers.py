@@ -65,7 +65,7 @@ class Workers:
         self._pace = pace
         self._clock = clock
         self._bodies: list[Body] = []
-        self._most = 0
+        self._hands = 1
         self._fault: Fault | None = None
 
     @property
@@ -92,7 +92,8 @@ class Workers:
         :param most: how many pieces may be on their way at once.
         :raises Fault: it cannot go on; `plan` knows what was acknowledged.
         """
-        workers = [ensureDeferred(self._work()) for _ in range(max(1, most))]
+        self._hands = max(1, most)
+        workers = [ensureDeferred(self._work()) for _ in range(self._hands)]
         try:
             await _all(workers)
         except FirstError as first:
@@ -104,7 +105,7 @@ class Workers:
         rate: float | None = None
         conflicts = 0
         while self._fault is None:
-            taken = self.plan.take(piece_size(rate, self._uploading.most))
+            taken = self.plan.take(piece_size(rate, self._uploading.most), self._hands)
             if taken is None:
                 return
             number, piece = taken

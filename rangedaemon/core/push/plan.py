@@ -3,8 +3,8 @@ Which octets of a local file go next, and over how many connections.
 
 Pure.  A *part* is one upload at the server.  In an ordered part octets go one behind
 the other, so one connection at a time serves it; in others any connection may take
-any octets that are missing.  A *piece* is what one request carries: some seconds'
-worth, so that the server acknowledges often and a cut loses little.
+any octets that are missing.  A *piece* is what one request carries: about a
+second's worth, so that the server acknowledges often and a cut loses little.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from itertools import pairwise
 
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 
-PIECE_SECONDS = 2.0
-"""How long a piece should take."""
-FIRST_PIECE = 4 * 1024 * 1024
+PIECE_SECONDS = 1.0
+"""How long a piece should take: about what a cut may cost."""
+FIRST_PIECE = 1024 * 1024
 SMALLEST_PIECE = 256 * 1024
 LARGEST_PIECE = 256 * 1024 * 1024
 SMALLEST_PART = 8 * 1024 * 1024
@@ -62,11 +62,14 @@ class PushPlan:
         away = self.there | IntervalSet(self._away)
         return all(away.covers(part) for part in self._parts)
 
-    def take(self, most: int) -> tuple[int, ByteRange] | None:
+    def take(self, most: int, hands: int = 1) -> tuple[int, ByteRange] | None:
         """The next piece and the number of its part; None: nothing is left for a free hand.
 
         :param most: octets, at most.
+        :param hands: among how many what is left is shared out, where there is no order.
         """
+        if not self._ordered:
+            most = min(most, max(SMALLEST_PIECE, -(-self._left // hands)))
         for number, part in enumerate(self._parts):
             away = [piece for piece in self._away if piece.clamp(part)]
             if self._ordered and away:
@@ -77,6 +80,11 @@ class PushPlan:
                 self._away.append(piece)
                 return number, piece
         return None
+
+    @property
+    def _left(self) -> int:
+        """Octets that are missing and not on their way."""
+        return (IntervalSet(self._parts) - self.there - IntervalSet(self._away)).total
 
     def back(self, piece: ByteRange) -> None:
         """*piece* is not on its way any more, however that ended."""
