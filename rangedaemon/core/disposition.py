@@ -111,11 +111,16 @@ def _decoded(text: str) -> str:
 
 # -- made safe -------------------------------------------------------------------
 
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029}
+_JOINERS = "\u200c\u200d"
+"""Characters without a look of their own that some scripts, and emoji, cannot do without."""
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Control, format (what changes the direction, too), surrogates, separators of lines."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _DEVICES = frozenset(
-    {"con", "prn", "aux", "nul"} | {f"{stem}{n}" for stem in ("com", "lpt") for n in range(1, 10)}
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{stem}{n}" for stem in ("com", "lpt") for n in "0123456789\u00b9\u00b2\u00b3"}
 )
+"""Names that Windows takes for devices, with any extension."""
 
 
 def safe_filename(name: str) -> str | None:
@@ -128,10 +133,10 @@ def safe_filename(name: str) -> str | None:
 
     :returns: the name, or None where nothing usable is left.
     """
-    name = unicodedata.normalize("NFC", name)
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(c for c in name if _is_plain(c))
-    name = _FORBIDDEN.sub("_", name).strip(" .\u00a0")
+    name = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", name))
+    name = _bare(name)
     if not name:
         return None
     if name[0] in "~-" or name.split(".", 1)[0].rstrip().lower() in _DEVICES:
@@ -140,7 +145,12 @@ def safe_filename(name: str) -> str | None:
 
 
 def _is_plain(character: str) -> bool:
-    return unicodedata.category(character) not in {"Cc", "Cs"} and ord(character) not in _BIDI
+    return character in _JOINERS or unicodedata.category(character) not in _UNSEEN
+
+
+def _bare(name: str) -> str:
+    """Without dots, blanks and joiners at either end: Windows drops some, eyes miss the others."""
+    return re.sub(rf"^[\s.{_JOINERS}]+|[\s.{_JOINERS}]+$", "", name)
 
 
 def _shortened(name: str, limit: int, tail: str = "") -> str:
@@ -150,7 +160,7 @@ def _shortened(name: str, limit: int, tail: str = "") -> str:
         stem, dot, extension = name, "", ""
     end = tail + dot + extension
     room = limit - len(end.encode())
-    return stem.encode()[:room].decode("utf-8", "ignore").rstrip(" .") + end
+    return _bare(stem.encode()[:room].decode("utf-8", "ignore")) + end
 
 
 def numbered_filename(name: str, number: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -118,6 +120,15 @@ class SafeFilenameTests(SynchronousTestCase):
             "e\u0301": "\xe9",
             "a\ud800b": "ab",
             "name. . ": "name",
+            "name\u3000.\u2003": "name",
+            "CONIN$.txt": "_CONIN$.txt",
+            "com\u00b9": "_com\u00b9",
+            "lpt0.x": "_lpt0.x",
+            "a\u200fb\u061cc\u00adb\ufeff": "abcb",
+            "e\u202e\u0301": "\xe9",
+            "\u0915\u094d\u200d\u0937": "\u0915\u094d\u200d\u0937",
+            "\u200d.a": "a",
+            "a\u2028b": "ab",
         }.items():
             with self.subTest(name=name):
                 self.assertEqual(safe_filename(name), wanted)
@@ -137,6 +148,9 @@ class SafeFilenameTests(SynchronousTestCase):
             return
         self.assertFalse(set(safe) & set('/\\\x00\n<>:"|?*'))
         self.assertNotIn(safe[0], ".~- ")
+        self.assertNotIn(safe[-1], ". \u200d")
+        self.assertEqual(unicodedata.normalize("NFC", safe), safe)
+        self.assertFalse({unicodedata.category(c) for c in safe} & {"Cc", "Cs", "Zl", "Zp"})
         self.assertLessEqual(len(safe.encode()), 250)
         self.assertEqual(safe_filename(safe), safe)
 
