@@ -150,6 +150,22 @@ class RightTests(ReachingCase):
             self.assertEqual(parse_pin(text), "0" * 64)
 
 
+class NothingShowsTests(ReachingCase):
+    """What a configuration looks like when it is printed."""
+
+    def test_no_secret(self) -> None:
+        """Passwords, tokens, fields and proxies do not show."""
+        hosts = [
+            {"match": "a", "basic": {"username": "u", "password": "hunter2"}},
+            {"match": "b", "bearer": "hunter2", "headers": {"A": "hunter2"}},
+            {"match": "c", "proxy": "http://u:hunter2@h"},
+        ]
+        config = self.config({"hosts": hosts, "proxy": "http://u:hunter2@h"})
+        for thing in (config, access_of(config.downloads, {})):
+            self.assertNotIn("hunter2", repr(thing))
+            self.assertNotIn(basic("u", "hunter2"), repr(thing))
+
+
 class WrongTests(ReachingCase):
     """Wrong values: one message each, at its place, without what may be secret."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
+from http import cookiejar
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -20,7 +21,8 @@ MOST_COOKIES = 300
 class _Policy(DefaultCookiePolicy):
     """No cookie for a whole domain from a host beside it, and no end of them.
 
-    What came over http does not replace what is for https only (RFC 6265bis, 5.7).
+    What came over http does not replace what is for https only (RFC 6265bis, 5.7), and
+    what was set for a host alone does not go to its other ports, whoever listens there.
     """
 
     def __init__(self) -> None:
@@ -37,6 +39,8 @@ class _Policy(DefaultCookiePolicy):
         if self.taken >= MOST_COOKIES or not super().set_ok(cookie, request):
             return False
         self.taken += 1
+        if not cookie.domain_specified:
+            cookie.port = cookiejar.request_port(request) or "80"  # type: ignore[attr-defined]
         if cookie.secure:
             self.secure.add(which)
         return True

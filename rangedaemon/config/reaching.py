@@ -105,7 +105,7 @@ class HostAccess(Section):
     """Its key, PEM without passphrase; by default in client_cert too."""
     pins: tuple[Pin, ...] = ()
     """sha-256=<base64> of public keys (SPKI), one of which the host must have."""
-    proxy: ProxyWish | None = None
+    proxy: ProxyWish | None = Field(None, repr=False)
     """direct, environment, http://[user@]host:port or socks5://…; null: as downloads.proxy."""
     proxy_password_file: SecretFile | None = None
     """The file whose first line is the password of proxy's user."""
@@ -139,7 +139,7 @@ class Reaching(Section):
     """Users and passwords by host; a file that only its owner can read."""
     cookies: CookieFile | None = None
     """Cookies that each job begins with, in Netscape's format; only the owner may read them."""
-    proxy: ProxyWish = "direct"
+    proxy: ProxyWish = Field("direct", repr=False)
     """direct, environment, http://[user@]host:port or socks5://[user@]host:port."""
     proxy_password_file: SecretFile | None = None
     """The file whose first line is the password of proxy's user."""

@@ -20,7 +20,7 @@ from rangedaemon.core.urls import DEFAULT_PORTS, Origin, origin_of
 
 _PATTERN = re.compile(
     r"(?:(https?)://)?(\*|(?:\*\.)?[\w-][\w.-]*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?/?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 

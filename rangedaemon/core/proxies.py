@@ -99,7 +99,7 @@ class Bypass:
         return self.name is None or host == self.name or host.endswith(f".{self.name}")
 
 
-_ENTRY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|(\*|\.?[\w.-]+))(?::([0-9]{1,5}))?")
+_ENTRY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|(\*|\.?[\w.-]+))(?::([0-9]{1,5}))?", re.ASCII)
 
 
 def parse_bypass(text: str) -> Bypass:

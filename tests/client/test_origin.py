@@ -140,6 +140,14 @@ class CookieTests(OriginCase):
         self.assertIsNone(self.ask_with(other))
         self.assertIsNone(self.ask_with(one, url="http://b.test/"))
 
+    def test_other_ports(self) -> None:
+        """Another port of the host is another origin; http and https at their own are not."""
+        jar = jars()()
+        self.ask_with(jar)
+        self.assertEqual(self.ask_with(jar, url="https://a.test/"), "s=1")
+        self.assertIsNone(self.ask_with(jar, url="http://a.test:81/"))
+        self.assertEqual(self.ask_with(jar, url="http://a.test:81/"), "s=1")
+
     def test_without_a_jar(self) -> None:
         """Redirects may set a cookie, which is forgotten with the request."""
         self.assertIsNone(self.ask_with(None))

@@ -43,7 +43,18 @@ class PatternTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """What is no pattern is told so."""
-        for text in ("", "a b", "ftp://a", "a/x", "a:0", "a:99999", "x.*.test", "u@a", "**"):
+        for text in (
+            "",
+            "a b",
+            "ftp://a",
+            "a/x",
+            "a:0",
+            "a:99999",
+            "x.*.test",
+            "u@a",
+            "**",
+            "bücher.test",
+        ):
             with self.subTest(text):
                 self.assertRaises(ValueError, HostPattern.parse, text)
 
