@@ -139,11 +139,22 @@ class Hosts:
 
         :raises Throttled: it does, for longer than is worth waiting in line.
         """
-        rest = self.host(url).quiet_until - self._clock.seconds()
+        self._rest(self.host(url))
+
+    def _rest(self, host: _Host) -> float:
+        """Seconds that *host* is to be left alone still, if they are few."""
+        rest = host.quiet_until - self._clock.seconds()
         if rest > SHORT_PEACE:
             raise Throttled(
-                f"the host asked to be left alone for {rest:.0f} s more", url=url, retry_after=rest
+                f"the host asked to be left alone for {rest:.0f} s more",
+                url=host.url,
+                retry_after=rest,
             )
+        return rest
+
+    def quiet(self, url: str) -> bool:
+        """Whether the host wants to be left alone."""
+        return self.host(url).quiet_until > self._clock.seconds()
 
     def crowded(self, url: str) -> bool:
         """Whether the host has more connections than it is good for now."""
@@ -166,13 +177,17 @@ class Hosts:
         return Slot(self, host)
 
     async def acquire(self, host: _Host) -> None:
-        """Return when there is a place; used by slots."""
+        """Return when there is a place; used by slots.
+
+        :raises Throttled: the host wants to be left alone: nobody sits that out in line,
+            where a job would hold its place among those that run.
+        """
         if host.used >= self._allowed(host):
             await self._wait(host)  # whoever wakes us has counted us
         else:
             host.used += 1
         try:
-            while (rest := host.quiet_until - self._clock.seconds()) > 0:
+            while (rest := self._rest(host)) > 0:
                 await deferLater(self._clock, rest)
         except BaseException:
             self.give_back(host)

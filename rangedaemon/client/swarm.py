@@ -222,8 +222,9 @@ class Swarm:
             while claim is not None:
                 await self._settle(claim, source, first)
                 first = None
-                crowded = self._around.hosts.crowded(source.served_by)
-                keeps_on = self.segmented and not crowded and source.aside is None
+                hosts = self._around.hosts
+                unfit = hosts.crowded(source.served_by) or hosts.quiet(source.served_by)
+                keeps_on = self.segmented and not unfit and source.aside is None
                 keeps_on = keeps_on and not (self._closed or self._sources.shunned(source))
                 claim = self._take() if keeps_on and self._has_room() else None
         finally:

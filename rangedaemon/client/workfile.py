@@ -21,7 +21,7 @@ from rangedaemon.core.naming import finished_name
 from rangedaemon.errors import Fault, PartFileLost, StateForbids
 from rangedaemon.storage.hashes import HashState
 from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
-from rangedaemon.storage.partfile import discard, part_path, publish
+from rangedaemon.storage.partfile import discard, part_path, publish, settle_name
 from rangedaemon.storage.space import Room, dress, room_of
 
 HASH_BLOCK = 1024 * 1024
@@ -169,8 +169,10 @@ class Workfile:
         :param modified: when the origin's file was, in seconds since the epoch.
         """
         part = self._file.part
-        if not self._published:
-            await self._in_thread(part.sync)
+        await self._in_thread(part.sync)
+        if self._published:  # by a life that may have ended before its name was on the disk
+            await self._in_thread(settle_name, self.final)
+        else:
             self.final = await self._in_thread(publish, part.path, self.wanted, on_conflict)
         # Its time is what tells a part file that somebody else wrote to: not before.
         time = modified if self._rules.origin_time else None

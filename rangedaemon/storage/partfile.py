@@ -304,6 +304,12 @@ def publish(part: Path, final: Path, on_conflict: OnConflict) -> Path:
     return final
 
 
+def settle_name(final: Path) -> None:
+    """Return when the name of a file that is there already is on the disk."""
+    with storage_faults(final):
+        sync_directory(final.parent)
+
+
 def _publish_beside(part: Path, wanted: Path, on_conflict: OnConflict) -> Path:
     for final in names_after(wanted):
         if _give_name(part, final):

@@ -9,8 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.client import hosts
-from rangedaemon.client.hosts import Hosts
+from rangedaemon.client.hosts import SHORT_PEACE, Hosts
 from rangedaemon.core.congestion import GROWTH_SECONDS
+from rangedaemon.errors import Throttled
 
 URL = "http://origin.test/a"
 
@@ -118,19 +119,32 @@ class HostsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_retry_after(self) -> None:
-        """Nobody comes in before the time that the host named, also who waited already."""
-        self.hosts.overloaded(URL, 30.0)
-        self.hosts.overloaded(URL, 5.0)
+        """Nobody comes in before the time that the host named; a short one is waited for."""
+        self.hosts.overloaded(URL, SHORT_PEACE)
+        self.hosts.overloaded(URL, SHORT_PEACE / 4)
         self.hold("a")
         self.assertFalse(self.hosts.free(URL))
-        self.clock.advance(29)
+        self.clock.advance(SHORT_PEACE / 2)
         self.assertEqual(self.inside, [])
-        self.clock.advance(1)
+        self.clock.advance(SHORT_PEACE / 2)
         self.assertEqual(self.inside, ["a"])
+
+    def test_long_retry_after(self) -> None:
+        """A long one is nobody's to sit out in line, also not who waited already."""
+        for name in "abcd":
+            self.hold(name)
+        waiting = self.hold("e")
+        self.hosts.overloaded(URL, 30.0)
+        self.let_go("a", "b", "c")
+        fault = self.failureResultOf(waiting, Throttled).value
+        self.assertEqual(fault.retry_after, 30.0)  # type: ignore[attr-defined]
+        self.let_go("d")
+        self.clock.advance(31)
+        self.assertTrue(self.hosts.free(URL))
 
     def test_cancelled_in_the_quiet_time(self) -> None:
         """A slot that was taken and not used yet is given back."""
-        self.hosts.overloaded(URL, 30.0)
+        self.hosts.overloaded(URL, SHORT_PEACE)
         waiting = self.hold("a")
         waiting.addErrback(lambda _: None)
         waiting.cancel()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.storage import partfile
 from rangedaemon.storage.extentlog import log_path
 from tests.client.scripted import File
 from tests.client.world import World
@@ -43,6 +45,24 @@ class PublishedTests(SynchronousTestCase):
         self.assertIs(done.state, JobState.COMPLETE)
         self.assertEqual(len(self.world.origin.ranges), self.asked)
         self.assertEqual(self.world.names(), ["file.bin"])
+
+    def test_on_the_disk_before_the_word(self) -> None:
+        """Whoever gave it its name may have died before that was on the disk: it is synced."""
+        synced: list[str] = []
+        done: list[list[str]] = []
+
+        def sync(directory: Path) -> None:
+            synced.append(directory.name)
+
+        self.patch(partfile, "sync_directory", sync)
+
+        def last_moment(record: JobRecord) -> None:
+            if record.state is JobState.COMPLETE:
+                done.append([*synced])
+
+        self.world.store.before_save = last_moment
+        self.world.run(self.left)
+        self.assertEqual([self.world.directory.name in names for names in done], [True])
 
     def test_somebody_elses_file(self) -> None:
         """Other octets under the final name are not taken for ours, and stay."""
