@@ -13,6 +13,7 @@ from dataclasses import replace
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.queue import Queue
+from rangedaemon.client.redirects import fields_for
 from rangedaemon.client.workfile import forget_files
 from rangedaemon.core.jobs import (
     JobChange,
@@ -207,16 +208,23 @@ def _cursor(text: str | None) -> int | None:
 
 
 def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
-    """The wishes with *change*; addresses that somebody gave later are guarded."""
+    """The wishes with *change*.
+
+    Addresses that somebody gave later are guarded, and where the first of them is of
+    another origin than before, the job's fields were not given for it.
+    """
+    urls = spec.urls if change.urls is None else change.urls
     changed = replace(
         spec,
-        urls=spec.urls if change.urls is None else change.urls,
+        urls=urls,
         priority=spec.priority if change.priority is None else change.priority,
         segments=spec.segments if change.segments is None else change.segments,
         rate_limit=change.rate_limit if change.set_rate_limit else spec.rate_limit,
         directory=change.directory or spec.directory,
         filename=change.filename or spec.filename,
-        headers=spec.headers if change.headers is None else change.headers,
+        headers=fields_for(urls[0], spec.urls[0], spec.headers)
+        if change.headers is None
+        else change.headers,
         guarded=spec.guarded or change.urls is not None,
     )
     if change.login is None:

@@ -135,6 +135,8 @@ class ChangedJob(Request):
     segments: Segments = 1
     username: Username | None = None
     password: Password | None = None
+    urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
+    """Other addresses of the same file, such as a fresh one for one that has expired."""
 
     @model_validator(mode="after")
     def _whose(self) -> Self:

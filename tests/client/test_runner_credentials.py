@@ -36,6 +36,14 @@ class CredentialTests(RunnerCase):
         self.assertEqual(self.spec_of(job).urls, ("http://origin.test/b",))
         self.assertEqual(self.spec_of(job).logins, (Login("http://origin.test:80", "me", "3"),))
 
+    def test_fields_do_not_move(self) -> None:
+        """The fields of a job stay with their origin when it gets an address elsewhere."""
+        (job,) = self.add("a", paused=True, headers={"X-Key": "secret"})
+        self.world.result(self.runner.change(job, JobChange(urls=("http://origin.test/b",))))
+        self.assertEqual(self.spec_of(job).headers, {"X-Key": "secret"})
+        self.world.result(self.runner.change(job, JobChange(urls=("http://b.test/",))))
+        self.assertEqual(self.spec_of(job).headers, {})
+
     def test_addresses_of_strangers(self) -> None:
         """A job that was trusted is guarded once somebody gives it another address."""
         (job,) = self.add("a", paused=True, guarded=False)

@@ -89,6 +89,15 @@ class OneJobTests(ApiTestCase):
             job = self.wire.ask("PATCH", path, body).json()
             self.assertEqual((job["priority"], job["rate_limit"], job["segments"]), wishes)
 
+    def test_change_addresses(self) -> None:
+        """Other addresses, each once."""
+        path = self.added()
+        urls = ["http://a.example/2", "http://b.example/2", "http://a.example/2"]
+        job = self.wire.ask("PATCH", path, {"urls": urls}).json()
+        self.assertEqual(job["urls"], urls[:2])
+        for bad in ([], ["ftp://a/"], "http://a/"):
+            self.assert_problem(self.wire.ask("PATCH", path, {"urls": bad}), 400, "invalid-input")
+
     def test_bad_change(self) -> None:
         """Other fields, and values that cannot be."""
         path = self.added()

@@ -164,6 +164,7 @@ class JobRoutes:
             rate_limit=wish.rate_limit,
             set_rate_limit="rate_limit" in given,
             login=wish.login,
+            urls=None if wish.urls is None else tuple(dict.fromkeys(wish.urls)),
         )
         return json_answer(job_object(await self._jobs.change(job_id(incoming), change)))
 
