@@ -9,7 +9,7 @@ MANIFESTS := setup.py pyproject.toml
 PYTEST_ARGS ?= --numprocesses=2 --dist=loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format schema bench docs clean
+.PHONY: help run test lint format schema bench docs kill soak clean
 
 help:
 	@echo 'make run     run the daemon in the foreground with $(CONFIG)'
@@ -17,6 +17,8 @@ help:
 	@echo 'make lint    check formatting, lint, types and layers'
 	@echo 'make bench   benchmark against the peers on this machine'
 	@echo 'make docs    build the handbook into docs/_build/html'
+	@echo 'make kill    SIGKILL the daemon KILL_ROUNDS times (100) under twenty jobs'
+	@echo 'make soak    everything at once with faults for SOAK_SECONDS (60), then look at every byte'
 	@echo 'make schema  write conf/rangedaemon.schema.json anew'
 
 $(BIN)/python:
@@ -57,6 +59,12 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W -q -b doctest docs docs/_build/doctest
 	$(BIN)/sphinx-build -W -q -b man docs docs/_build/man
+
+kill: $(VENV)/.installed-dev
+	KILL_ROUNDS=$${KILL_ROUNDS:-100} $(BIN)/python -m pytest tests/integration/test_ops_kill.py
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m soak
 
 clean:
 	rm -rf $(VENV) build dist var docs/_build *.egg-info

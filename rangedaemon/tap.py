@@ -58,11 +58,13 @@ def makeService(options: Options) -> IService:
     """The daemon as one service."""
     from twisted.internet import reactor  # noqa: PLC0415
 
+    from rangedaemon.server.steady import keep_steady  # noqa: PLC0415
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
     from rangedaemon.service.logs import observer_of  # noqa: PLC0415
     from rangedaemon.service.serving import raise_file_limit  # noqa: PLC0415
     from rangedaemon.service.signals import take_signals  # noqa: PLC0415
 
+    keep_steady(reactor)
     raise_file_limit()
     daemon = build(options.loaded, reactor, source=options["config"])
     daemon.observer = observer_of(options.loaded.log.format, os.environ, options.parent or {})

@@ -39,6 +39,7 @@ from zope.interface import provider
 from rangedaemon.server.adoption import adopt
 from rangedaemon.server.certificates import has_certificate, read_certificate, renew
 from rangedaemon.server.setup import SiteSetup
+from rangedaemon.server.steady import keep_steady
 from rangedaemon.storage.threads import pooled
 
 _FIRST_SOCKET = 3
@@ -209,6 +210,7 @@ def main() -> None:
     levels = LogLevelFilterPredicate(LogLevel.info)
     observer = FilteringLogObserver(log_to_daemon, [levels])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+    keep_steady(reactor)
     worker = Worker(reactor, *first_line())
     reactor.callWhenRunning(worker.start)
     reactor.run()

@@ -30,6 +30,8 @@ from rangedaemon.errors import UnknownJob
 RECOVERY_PAGE = 500
 REST_SECONDS = 30.0
 """How long a job is left alone whose run the journal could not take down."""
+CLOCK_TOLERANCE = 2.0
+"""Seconds by which two clocks may differ before one of them was set."""
 LONGEST_TIMER = 3600.0
 """Seconds after which the journal is asked again for its next retry, whatever it said."""
 
@@ -55,6 +57,7 @@ class Queue(Service):
         self._turn = DeferredLock()
         self._timer: IDelayedCall | None = None
         self._looking = self._look_again = False
+        self._clocks = self._now(), habits.around.clock.seconds()
 
     # -- life -------------------------------------------------------------------
 
@@ -111,6 +114,7 @@ class Queue(Service):
         async with self._turn:
             if not self.running:
                 return
+            await self._heed_the_clock()
             await self._wake_due()
             free = self._max_active - len(self._running)
             if free > 0:
@@ -126,6 +130,15 @@ class Queue(Service):
         going_on.sort(key=lambda job: (job.record.spec.priority, -job.record.seq))
         for job in going_on[: max(0, len(going_on) - self._max_active)]:
             job.stop(Move.INTERRUPT)
+
+    async def _heed_the_clock(self) -> None:
+        """Where the clock on the wall was set back, nobody waits for so much longer."""
+        before, then = self._clocks
+        self._clocks = now, moment = self._now(), self._habits.around.clock.seconds()
+        lost = (moment - then) - (now - before)
+        if lost > CLOCK_TOLERANCE:
+            self._log.warn("the clock was set back by {seconds:.0f} s", seconds=lost)
+            await self._store.shift_retries(-lost)
 
     async def _wake_due(self) -> None:
         for record in await self._store.due(now=self._now(), limit=RECOVERY_PAGE):

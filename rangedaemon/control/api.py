@@ -32,7 +32,7 @@ def build_api(
 ) -> tuple[IResource, EventStream]:
     """The resource of the REST API, and the event stream (whose owner stops it)."""
     daemon = DaemonRoutes(jobs, around, meters)
-    epoch = f"{int(around.started_at * 1000):x}"
+    epoch = f"{int(files.now() * 1000):x}"
     hub = EventHub(jobs, around.clock)
     stream = EventStream(hub, around.clock, daemon.present_status, epoch)
     pushes = Pushes(places, files.in_thread, segments=segments)

@@ -155,6 +155,10 @@ class Journal(JobStore, Transactions):
         """Waiting records whose ``retry_at`` is not after *now*, earliest first."""
         return await self._ask(partial(queries.due, now=now, limit=limit))
 
+    async def shift_retries(self, by: float) -> None:
+        """Move the ``retry_at`` of all waiting records by so many seconds."""
+        await self._change(partial(queries.shift_retries, by=by))
+
     async def next_retry(self) -> float | None:
         """The earliest ``retry_at`` of all waiting records."""
         return await self._ask(queries.next_retry)

@@ -75,5 +75,8 @@ class JobStore(Protocol):
     async def due(self, *, now: float, limit: int) -> Sequence[JobRecord]:
         """Waiting records whose ``retry_at`` is not after *now*, earliest first."""
 
+    async def shift_retries(self, by: float) -> None:
+        """Move the ``retry_at`` of all waiting records by so many seconds."""
+
     async def next_retry(self) -> float | None:
         """The earliest ``retry_at`` of all waiting records."""

@@ -211,6 +211,12 @@ def next_retry(connection: Connection) -> float | None:
     return earliest
 
 
+def shift_retries(connection: Connection, by: float) -> None:
+    """Move the ``retry_at`` of all waiting records by so many seconds."""
+    waiting = update(jobs).where(jobs.c.state == JobState.WAITING.value)
+    connection.execute(waiting.values(retry_at=jobs.c.retry_at + by))
+
+
 def _first(
     connection: Connection, query: Select[Any], values: Mapping[str, Any]
 ) -> JobRecord | None:

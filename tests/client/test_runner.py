@@ -94,6 +94,17 @@ class QueueTests(RunnerCase):
         self.world.clock.advance(0.2)
         self.assertEqual(self.state(job), S.ACTIVE)
 
+    def test_clock_set_back(self) -> None:
+        """Whoever waits when the clock is set back by a day waits no longer for that."""
+        (job,) = self.add("a")
+        self.world.origin.last.break_off()
+        self.assertEqual(self.state(job), S.WAITING)
+        retry_at = self.world.store.records[job].retry_at
+        assert retry_at is not None
+        self.world.set_back = 86400.0
+        self.world.clock.advance(retry_at - EPOCH + 0.1)
+        self.assertEqual(self.state(job), S.ACTIVE)
+
 
 class SteeringTests(RunnerCase):
     """What control asks."""

@@ -155,6 +155,11 @@ class MemoryStore:
         waiting = [r for r in self._waiting() if (r.retry_at or 0) <= now]
         return sorted(waiting, key=lambda r: r.retry_at or 0)[:limit]
 
+    async def shift_retries(self, by: float) -> None:
+        for record in [*self.records.values()]:
+            if record.state is JobState.WAITING and record.retry_at is not None:
+                self.records[record.id] = replace(record, retry_at=record.retry_at + by)
+
     async def next_retry(self) -> float | None:
         """As `JobStore.next_retry`."""
         return min((r.retry_at for r in self._waiting() if r.retry_at is not None), default=None)
@@ -179,6 +184,8 @@ class World:
         self.case = case
         self.directory = scratch(case)
         self.clock = Clock()
+        self.set_back = 0.0
+        """Seconds by which somebody has set the clock on the wall back."""
         self.origin = ScriptedOrigin(self.clock)
         self.store = MemoryStore()
         self.events: list[JobEvent] = []
@@ -190,7 +197,7 @@ class World:
                 hosts=self.hosts,
                 retry=RetryRules(*[RetryPolicy(attempts, initial_delay=2.0, max_delay=60.0)] * 2),
                 random=Random(7),
-                wall=lambda: EPOCH + self.clock.seconds(),
+                wall=lambda: EPOCH + self.clock.seconds() - self.set_back,
                 stall_timeout=10.0,
             ),
             store=self.store,

@@ -27,7 +27,8 @@ _SEND_BUFFER = 64 * 1024
 class HostileOrigin:
     """Listens on a free port of 127.0.0.1 from construction until `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """:param port: where to listen; 0: at any free port."""
         self.ledger = Ledger()
         self.gates = Gates()
         self.complaints: list[str] = []
@@ -38,7 +39,7 @@ class HostileOrigin:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._wires: dict[threading.Thread, socket.socket] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self.port: int = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, name="hostile-accept", daemon=True)
@@ -70,7 +71,9 @@ class HostileOrigin:
             self._removed.add(path)
 
     def close(self) -> None:
-        """End every connection and thread."""
+        """End every connection and thread, if that was not done before."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self.gates.close_down()
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -28,9 +28,9 @@ class IntegrationCase(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, path, ignore_errors=True)
         return path
 
-    def make_origin(self) -> HostileOrigin:
-        """A hostile origin."""
-        origin = HostileOrigin()
+    def make_origin(self, port: int = 0) -> HostileOrigin:
+        """A hostile origin, at any free port or at *port*."""
+        origin = HostileOrigin(port)
         self.addCleanup(origin.close)
         return origin
 

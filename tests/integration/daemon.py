@@ -51,6 +51,8 @@ class DaemonProcess:
         *,
         env: Mapping[str, str] | None = None,
         file_size_limit: int | None = None,
+        open_files: int | None = None,
+        program: str = _START,
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -60,7 +62,11 @@ class DaemonProcess:
         self.log_file = directory / "daemon.log"
         self.api = Api(self.port, directory / "state" / "control.token")
         self._env = dict(env or {})
-        self._file_size_limit = file_size_limit
+        self._program = program
+        self._limits = {
+            resource.RLIMIT_FSIZE: file_size_limit,
+            resource.RLIMIT_NOFILE: open_files,
+        }
         self._process: subprocess.Popen[bytes] | None = None
         self.configure(sections or {})
 
@@ -95,7 +101,16 @@ class DaemonProcess:
         """Start the process without waiting for anything."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                twistd("-n", "--pidfile=", "rangedaemon", "-c", str(self.config_file)),
+                [
+                    sys.executable,
+                    "-c",
+                    self._program,
+                    "-n",
+                    "--pidfile=",
+                    "rangedaemon",
+                    "-c",
+                    str(self.config_file),
+                ],
                 cwd=self.directory,
                 env=environment(**self._env),
                 stdin=subprocess.DEVNULL,
@@ -106,9 +121,10 @@ class DaemonProcess:
         return self._process
 
     def _limit(self) -> None:
-        """In the new process: the limit on the size of files."""
-        if self._file_size_limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (self._file_size_limit,) * 2)
+        """In the new process: the limits on the size of files and on their number."""
+        for what, most in self._limits.items():
+            if most is not None:
+                resource.setrlimit(what, (most, most))
 
     def start(self, timeout: float = 30.0) -> Self:
         """Start it and wait until it is ready.

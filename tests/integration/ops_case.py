@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.hostile import content, write_content
 from tests.integration.api import Reply
@@ -22,11 +22,14 @@ SIZE = 24 << 20
 class OpsCase(IntegrationCase):
     """A daemon that serves ``/files``, which holds ``f.bin``; `configure` lays sections over it."""
 
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Of the process."""
+
     def setUp(self) -> None:
         """The folder and the daemon, which is not started yet."""
         self.root = self.make_directory()
         write_content(self.root / "f.bin", SEED, SIZE)
-        self.daemon = self.make_daemon()
+        self.daemon = self.make_daemon(**self.options)
         self.configure()
 
     def configure(self, **sections: Mapping[str, Any]) -> None:
