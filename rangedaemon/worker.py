@@ -156,7 +156,8 @@ class Worker:
             self._reactor.stop()
 
     def _tell_totals(self) -> None:
-        tell(sent=self._site.sent, connections=self._site.crowd.total)
+        site = self._site
+        tell(sent=site.sent, connections=site.crowd.total, answers=site.answers)
 
     def _drain(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._end())

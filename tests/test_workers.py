@@ -119,10 +119,12 @@ class WorkersTests(SynchronousTestCase):
         """What they tell adds up, and the octets of a dead one stay counted."""
         self.serve()
         for process, sent in zip(self.reactor.processes, (100, 20), strict=True):
-            process.says(sent=sent, connections=2)
+            process.says(sent=sent, connections=2, answers={"200": sent, "206": 1})
         self.assertEqual((self.workers.sent, self.workers.connections), (120, 4))
+        self.assertEqual(self.workers.answers, {"200": 120, "206": 2})
         self.reactor.processes[0].dies()
         self.assertEqual((self.workers.sent, self.workers.connections), (120, 2))
+        self.assertEqual(self.workers.answers, {"200": 120, "206": 2})
 
     def test_stop(self) -> None:
         """All are asked to end; that is done when the last has; nobody is replaced."""

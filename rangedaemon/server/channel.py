@@ -118,6 +118,8 @@ class RangeChannel(HTTPChannel):
     quick_answer: Callable[[bytes, str], bytes | None]
     """The whole answer to a request, where it can be had without twisted.web."""
     address: str = ""
+    answers: Counter[int]
+    """Where refusals are counted, by status."""
     _refused = False
     _dropped = 0
     _held_timeout: float | None = None
@@ -267,6 +269,7 @@ class RangeChannel(HTTPChannel):
         if self._refused:
             return
         self._refused = True
+        self.answers[int(status[:3])] += 1
         self._head_is_over()
         self.transport.write(refusal(status))
         self.loseConnection()  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -137,6 +138,8 @@ class RangeSite(Site):
         self.displayTracebacks = False
         self.crowd = Crowd()
         self._sent = 0
+        self.answers: Counter[int] = Counter()
+        """Answers that were given, by status."""
         self.received = 0
         """Octets of the bodies of uploads that came so far."""
         self.change(mounts, limits, access_log)
@@ -164,11 +167,13 @@ class RangeSite(Site):
         """A connection, or where there is no room the refusal of one."""
         address = str(getattr(addr, "host", "") or "")
         if not self.crowd.has_room(address):
+            self.answers[503] += 1
             return Refusal()
         channel: RangeChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
         channel.crowd = self.crowd
         channel.quick_answer = self._answer_quickly
         channel.address = address
+        channel.answers = self.answers
         channel.head_timeout = self._head_timeout
         return channel
 
@@ -177,6 +182,7 @@ class RangeSite(Site):
         if answer is None:
             return None
         self._sent += answer.body_length
+        self.answers[answer.status] += 1
         if self._access_log is not None:
             self._access_log.write(_quick_record(answer, address, self.now()))
         return answer.octets
@@ -203,6 +209,7 @@ class RangeSite(Site):
     def log(self, request: HTTPRequest) -> None:
         """One answer is over."""
         self._sent += request.sentLength
+        self.answers[request.code] += 1
         if self._access_log is not None and isinstance(request, RangeRequest):
             self._access_log.write(_record(request, self.now()))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import resource
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -52,6 +53,7 @@ class Serving(MultiService):
         self._workers: Workers | None = None
         self._retired: list[Workers] = []
         self._past = 0
+        self._past_answers: Counter[str] = Counter()
         self._site = setup_of(server).site(reactor, in_thread)
         self.listeners = Listeners(reactor, _places(server), self._site, deaf=_count(server) > 0)
         self.listeners.setServiceParent(self)  # type: ignore[no-untyped-call]
@@ -204,6 +206,7 @@ class Serving(MultiService):
         def forget(_: object) -> None:
             self._retired.remove(workers)
             self._past += workers.sent
+            self._past_answers += workers.answers
             workers.disownServiceParent()  # type: ignore[no-untyped-call]
 
         self._retired.append(workers)
@@ -219,6 +222,12 @@ class Serving(MultiService):
     def sent(self) -> int:
         """Octets of bodies that went out so far."""
         return self._past + self._site.sent + sum(each.sent for each in self._all_workers)
+
+    @property
+    def answers(self) -> Counter[str]:
+        """Answers to readers, by status."""
+        own = Counter({str(status): count for status, count in self._site.answers.items()})
+        return sum((each.answers for each in self._all_workers), own + self._past_answers)
 
     @property
     def connections(self) -> int:
@@ -249,6 +258,12 @@ class Serving(MultiService):
         )
         if self._receiving is not None:
             yield from self._receiving.collect()
+        answers = CounterMetricFamily(
+            "rangedaemon_file_answers", "Answers of the file server by status.", labels=["status"]
+        )
+        for status, count in sorted(self.answers.items()):
+            answers.add_metric([status], count)
+        yield answers
         yield GaugeMetricFamily(
             "rangedaemon_connections",
             "Connections of readers that are open.",

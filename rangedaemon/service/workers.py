@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,6 +63,7 @@ class _Process(ProcessProtocol):
         self.words = b""
         """The end of what it wrote to standard error."""
         self.sent = 0
+        self.answers: Counter[str] = Counter()
         self.connections = 0
         self.began = 0.0
         self.pid = 0
@@ -98,6 +100,7 @@ class _Process(ProcessProtocol):
             self._changes.pop(facts["changed"]).callback(None)
         else:
             self.sent, self.connections = facts["sent"], facts["connections"]
+            self.answers = Counter(facts["answers"])
 
     def tell(self, **facts: Any) -> None:
         """Have it do something else."""
@@ -163,6 +166,7 @@ class Workers(Service):
         self._jitter = jitter
         self._processes: list[_Process] = []
         self._past = 0
+        self._past_answers: Counter[str] = Counter()
         self._early_ends = 0
         self._calls: set[IDelayedCall] = set()
 
@@ -170,6 +174,11 @@ class Workers(Service):
     def sent(self) -> int:
         """Octets of bodies that went out, of all workers that there ever were."""
         return self._past + sum(process.sent for process in self._processes)
+
+    @property
+    def answers(self) -> Counter[str]:
+        """Answers by status, of all workers that there ever were."""
+        return sum((process.answers for process in self._processes), self._past_answers)
 
     @property
     def connections(self) -> int:
@@ -251,6 +260,7 @@ class Workers(Service):
     def _ended(self, process: _Process) -> None:
         self._processes.remove(process)
         self._past += process.sent
+        self._past_answers += process.answers
         if not self.running or self._retired:
             return
         words = process.words.decode(errors="replace").strip()

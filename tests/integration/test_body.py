@@ -16,6 +16,8 @@ from twisted.web.server import Site
 
 from rangedaemon.server import body, sendfile, shift
 from rangedaemon.server.body import FileSlice
+from rangedaemon.server.bulktls import over_tls
+from rangedaemon.server.certificates import read_certificate
 from rangedaemon.server.shift import Slots, send_for_a_while
 from tests.integration.body_case import MIB, BodyCase, reactor, read_to_end
 from tests.integration.nginx import make_certificate
@@ -314,3 +316,28 @@ class TlsMovingFileTests(TlsMixin, MovingFileTests):
 
 class TlsPeerTests(TlsMixin, PeerTests):
     """Unwilling peers through TLS."""
+
+
+class BulkTlsMixin(TlsMixin):
+    """The same through TLS as our own ports have it."""
+
+    def listen(self) -> Any:
+        """A port with what the endpoint of a configuration makes."""
+        make_certificate(self.root)  # type: ignore[attr-defined]
+        names = [f"{self.root}/{name}.pem" for name in ("key", "cert")]  # type: ignore[attr-defined]
+        place = "ssl:0:interface=127.0.0.1:privateKey={}:certKey={}".format(*names)
+        factory = over_tls(read_certificate(place), self.site)  # type: ignore[attr-defined]
+        self.flushWarnings()  # type: ignore[attr-defined] # Twisted asks pyOpenSSL the old way
+        return reactor.listenTCP(0, factory, interface="127.0.0.1")
+
+
+class BulkTlsWholeTests(BulkTlsMixin, WholeTests):
+    """Whole bodies through our TLS."""
+
+
+class BulkTlsMovingFileTests(BulkTlsMixin, MovingFileTests):
+    """Moving files through our TLS."""
+
+
+class BulkTlsPeerTests(BulkTlsMixin, PeerTests):
+    """Unwilling peers of our TLS."""

@@ -168,6 +168,7 @@ class WorkersTests(ServedCase):
         os.kill(victim, signal.SIGKILL)
         until(lambda: "rangedaemon_workers 2.0" in self.metrics(), "another has come")
         self.assertTrue(sent())
+        self.assertIn('rangedaemon_file_answers_total{status="200"} 2.0', self.metrics())
         self.pids |= children_of(self.daemon.pid)
 
     def test_access_log(self) -> None:
