@@ -35,6 +35,9 @@ from zope.interface import implementer
 from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.errors import ForbiddenAddress, Unreachable
 
+LOOKUP_SECONDS = 3.0
+"""How long a name is looked up before a proxy is asked, which may be the only one to know it."""
+
 _log = Logger()
 
 
@@ -216,7 +219,7 @@ class JudgedEndpoint:
 
 
 def judge(reactor: Any, policy: AddressPolicy, host: str) -> Deferred[Any]:
-    """Look *host* up.
+    """Look *host* up; a lookup that has no end soon finds nothing.
 
     :raises ForbiddenAddress: it has an address that *policy* does not admit.
     """
@@ -228,4 +231,8 @@ def judge(reactor: Any, policy: AddressPolicy, host: str) -> Deferred[Any]:
         if sieving.refused:
             raise forbidden(host, sieving.refused)
 
+    def too_slow(_value: object, _seconds: float) -> None:
+        """Where names are only known beyond the proxy, ours need not be known here."""
+
+    lookup.done.addTimeout(LOOKUP_SECONDS, reactor, too_slow)
     return lookup.done.addCallback(looked_up)

@@ -13,7 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint
+from rangedaemon.client.guard import LOOKUP_SECONDS, GuardedAgent, GuardedEndpoint
 from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.errors import ForbiddenAddress, Unreachable
 
@@ -114,7 +114,8 @@ class GuardedAgentTests(SynchronousTestCase):
     def ask(self, *answers: list[str] | None) -> tuple[Recorder, Deferred[Any]]:
         """Ask for a host with these addresses."""
         inner = Recorder()
-        agent = GuardedAgent(inner, Reactor(Fickle(*answers)), POLICY)  # type: ignore[arg-type]
+        self.reactor = Reactor(Fickle(*answers))
+        agent = GuardedAgent(inner, self.reactor, POLICY)  # type: ignore[arg-type]
         return inner, agent.request(b"GET", b"http://a.test:81/x")
 
     def test_admitted(self) -> None:
@@ -129,6 +130,15 @@ class GuardedAgentTests(SynchronousTestCase):
         inner, asked = self.ask(["192.0.2.1", "10.0.0.1"])
         self.failureResultOf(asked, ForbiddenAddress)
         self.assertEqual(inner.asked, [])
+
+    def test_slow_lookup(self) -> None:
+        """Where names cannot be looked up here, the proxy is asked soon all the same."""
+        inner, asked = self.ask(None)
+        self.reactor.advance(LOOKUP_SECONDS - 0.1)
+        self.assertEqual(inner.asked, [])
+        self.reactor.advance(0.2)
+        self.successResultOf(asked)
+        self.assertEqual(inner.asked, [b"http://a.test:81/x"])
 
     def test_given_up(self) -> None:
         """A request that is cancelled during the lookup ends at once."""
