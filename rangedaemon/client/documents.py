@@ -11,9 +11,10 @@ from twisted.web.http import PotentialDataLoss
 
 from rangedaemon.client.answers import ask
 from rangedaemon.client.origin import Request
+from rangedaemon.client.patience import Patience
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Whole
-from rangedaemon.errors import OriginFault, Refused, TimedOut, Unreachable, UnusableDocument
+from rangedaemon.errors import OriginFault, Refused, Unreachable, UnusableDocument
 
 
 class _Body(Protocol):
@@ -23,17 +24,18 @@ class _Body(Protocol):
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
         self._url = url
         self._most = most
-        self._silence = silence
         self._blocks: list[bytes] = []
-        self._timer = clock.callLater(silence, self._silent)
+        self._count = 0
+        self._patience = Patience(clock, silence, self._fail, url)
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets; too many end it."""
         if self.done.called:
             return
-        self._timer.reset(self._silence)
+        self._patience.heard()
         self._blocks.append(data)
-        if sum(map(len, self._blocks)) > self._most:
+        self._count += len(data)
+        if self._count > self._most:
             self._fail(UnusableDocument(f"more than {self._most} octets", url=self._url))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -41,21 +43,17 @@ class _Body(Protocol):
         if self.done.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):
-            self._timer.cancel()
+            self._patience.over()
             self.done.callback(b"".join(self._blocks))
         else:
             self._fail(Unreachable("the connection ended early", url=self._url))
-
-    def _silent(self) -> None:
-        self._fail(TimedOut(f"no octet for {self._silence:g} s", url=self._url))
 
     def _fail(self, fault: OriginFault) -> None:
         self._stop()
         self.done.errback(fault)
 
     def _stop(self) -> None:
-        if self._timer.active():
-            self._timer.cancel()
+        self._patience.over()
         if self.transport is not None:
             self.transport.stopProducing()  # type: ignore[attr-defined]
 

@@ -15,15 +15,17 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from rangedaemon.client.origin import Reply
+from rangedaemon.client.patience import Patience
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.errors import TimedOut, Unreachable
+from rangedaemon.errors import OriginFault, Unreachable
 
 
 class _Leading(Protocol):
     """Takes the first octets, then holds the body back for whoever is next."""
 
-    def __init__(self, count: int, url: str) -> None:
+    def __init__(self, around: Surroundings, count: int, url: str) -> None:
         self.done: Deferred[None] = Deferred(lambda _: self.stop())
+        self._patience = Patience(around.clock, around.stall_timeout, self._fail, url)
         self.octets = bytearray()
         self._count = count
         self._url = url
@@ -36,7 +38,9 @@ class _Leading(Protocol):
             self._next.dataReceived(data)
             return
         self.octets += data
+        self._patience.heard()
         if len(self.octets) >= self._count:
+            self._patience.over()
             self._producer.pauseProducing()
             if not self.done.called:
                 self.done.callback(None)
@@ -47,7 +51,11 @@ class _Leading(Protocol):
         if self._next is not None:
             self._next.connectionLost(reason)
         elif not self.done.called:
-            self.done.errback(Unreachable("the connection ended early", url=self._url))
+            self._fail(Unreachable("the connection ended early", url=self._url))
+
+    def _fail(self, fault: OriginFault) -> None:
+        self.stop()
+        self.done.errback(fault)
 
     def hand_over(self, taker: Protocol, skip: int) -> None:
         """Let *taker* have the body, but for its first *skip* octets."""
@@ -64,6 +72,7 @@ class _Leading(Protocol):
 
     def stop(self) -> None:
         """Nobody wants the rest."""
+        self._patience.over()
         if self.transport is not None and self._end is None:
             self._producer.stopProducing()
 
@@ -101,12 +110,7 @@ async def lead(
 
     :raises OriginFault: so many do not come, or not in time.
     """
-    leading = _Leading(count, reply.answer.url)
+    leading = _Leading(around, count, reply.answer.url)
     reply.deliver(leading)
-    leading.done.addTimeout(around.stall_timeout, around.clock, _silence)
     await leading.done
     return bytes(leading.octets[:count]), LedReply(reply, leading, skip)
-
-
-def _silence(_value: object, seconds: float) -> Failure:
-    raise TimedOut(f"the first octets took more than {seconds:g} s")

@@ -21,6 +21,7 @@ from rangedaemon.client.answers import ask
 from rangedaemon.client.hosts import Slot
 from rangedaemon.client.leading import LedReply, lead
 from rangedaemon.client.origin import Reply, Request
+from rangedaemon.client.patience import Patience
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Acceptance, Answer, Partial, Unsatisfiable
 from rangedaemon.core.intervals import ByteRange, IntervalSet
@@ -31,7 +32,7 @@ from rangedaemon.errors import (
     BadResponse,
     Changed,
     NoRanges,
-    TimedOut,
+    OriginFault,
     Unjoinable,
     Unreachable,
 )
@@ -44,8 +45,9 @@ Read = Callable[[int, int], Awaitable[bytes]]
 class Collector(Protocol):
     """Takes a body of at most *most* octets into memory."""
 
-    def __init__(self, most: int, url: str) -> None:
+    def __init__(self, around: Surroundings, most: int, url: str) -> None:
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._patience = Patience(around.clock, around.stall_timeout, self._fail, url)
         self._most = most
         self._url = url
         self._blocks: list[bytes] = []
@@ -53,22 +55,29 @@ class Collector(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets; too many end it."""
+        self._patience.heard()
         self._blocks.append(data)
         self._count += len(data)
-        if self._count > self._most and not self.done.called:
-            self._stop()
-            self.done.errback(BadResponse("more octets than promised", url=self._url))
+        if self._count > self._most:
+            self._fail(BadResponse("more octets than promised", url=self._url))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002
         """The body has ended."""
         if self.done.called:
             return
         if self._count == self._most:
+            self._patience.over()
             self.done.callback(b"".join(self._blocks))
         else:
-            self.done.errback(Unreachable("the connection ended early", url=self._url))
+            self._fail(Unreachable("the connection ended early", url=self._url))
+
+    def _fail(self, fault: OriginFault) -> None:
+        if not self.done.called:
+            self._stop()
+            self.done.errback(fault)
 
     def _stop(self) -> None:
+        self._patience.over()
         if self.transport is not None:
             self.transport.stopProducing()  # type: ignore[attr-defined]
 
@@ -78,14 +87,9 @@ async def collect(around: Surroundings, reply: Reply, length: int) -> bytes:
 
     :raises OriginFault: it has another length, or does not come in time.
     """
-    collector = Collector(length, reply.answer.url)
+    collector = Collector(around, length, reply.answer.url)
     reply.deliver(collector)
-    collector.done.addTimeout(around.stall_timeout, around.clock, _silence)
     return await collector.done
-
-
-def _silence(_value: object, seconds: float) -> Failure:
-    raise TimedOut(f"a sample of a few octets took more than {seconds:g} s")
 
 
 async def overlap_agrees(

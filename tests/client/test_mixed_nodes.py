@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rangedaemon.client import sources
 from rangedaemon.client.leading import lead
 from rangedaemon.client.origin import Request
+from rangedaemon.client.patience import LONGEST
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, JobState, OnChange
 from rangedaemon.core.overlap import END_OCTETS, MOST_BEFORE, TIE_OCTETS
@@ -27,6 +28,8 @@ MIB = 1024 * KIB
 OURS = os.urandom(3 * MIB)
 THEIRS = bytes(255 - octet for octet in OURS)
 HALF = MIB
+STALL = 10.0
+"""Seconds of silence that the world bears."""
 BARE = {"etag": None, "modified": None}
 
 NO_VALIDATORS: list[dict[str, str | None]] = [
@@ -347,3 +350,69 @@ class CoveredTests(SynchronousTestCase):
         world.origin.script = lambda x: x.answer(404, {}, 0).finish()
         record = world.run(world.again(record))
         self.assertEqual(record.covered, IntervalSet.from_pairs([(MIB, 2 * MIB + 5)]))
+
+
+class SlowLineTests(SynchronousTestCase):
+    """Samples and ties over a line that brings little at a time."""
+
+    def story(self, step: float) -> tuple[World, JobRecord]:
+        """Resume where only octets can tell; every body comes in four parts."""
+        world = World(self)
+        record = world.run_cut(File(OURS, etag=None), HALF)
+
+        def script(exchange: Exchange) -> None:
+            piece = File(OURS, etag=None).begin(exchange)
+            octets = OURS[piece.start : piece.stop]
+            quarter = -(-len(octets) // 4)
+            for part in range(4):
+                block = octets[part * quarter : (part + 1) * quarter]
+                world.clock.callLater((part + 1) * step, send, exchange, block, part == 3)
+
+        def send(exchange: Exchange, block: bytes, last: bool) -> None:
+            if not (exchange.closed or exchange.ended):
+                exchange.send(block)
+                if last:
+                    exchange.finish()
+
+        world.origin.script = script
+        job, ended = world.start(world.again(record))
+        for _ in range(40):
+            if ended.called:
+                break
+            world.pass_time(40)
+        self.successResultOf(ended)
+        return world, job.record
+
+    def test_slow(self) -> None:
+        """Silence ends a wait, not the time that all of it takes."""
+        world, record = self.story(STALL - 1)
+        self.assertEqual((record.state, record.changes), (JobState.COMPLETE, 0))
+        self.assertEqual(world.octets(), OURS)
+
+    def test_silent(self) -> None:
+        """What is too late is given up, and nothing that was there is lost."""
+        _, record = self.story(STALL + 1)
+        self.assertEqual(record.error.code if record.error else None, "timed-out")
+        self.assertEqual(record.covered.to_pairs(), [(0, HALF)])
+
+    def test_drop_by_drop(self) -> None:
+        """A sample that comes for ever is given up too."""
+        world = World(self)
+        record = world.run_cut(File(OURS, etag=None), HALF)
+
+        def drip(exchange: Exchange) -> None:
+            if not (exchange.closed or exchange.ended):
+                exchange.send(b"x")
+                world.clock.callLater(1, drip, exchange)
+
+        def script(exchange: Exchange) -> None:
+            File(OURS, etag=None).begin(exchange)
+            drip(exchange)
+
+        world.origin.script = script
+        job, ended = world.start(world.again(record))
+        world.pass_time(LONGEST - 5)
+        self.assertNoResult(ended)
+        world.pass_time(10)
+        self.successResultOf(ended)
+        self.assertEqual(job.record.state, JobState.WAITING)
