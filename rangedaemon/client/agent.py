@@ -24,6 +24,7 @@ from twisted.web.iweb import (
 )
 from zope.interface import implementer
 
+from rangedaemon.client.heads import bound_head
 from rangedaemon.client.lanes import Lanes, haul_plain
 
 READ_SIZE = 128 * 1024
@@ -50,6 +51,7 @@ class WideEndpoint:
         return self._inner.connect(factory).addCallback(self._widen)
 
     def _widen(self, protocol: Any) -> IProtocol:
+        bound_head(protocol)
         haul_plain(protocol, self._lanes)
         transport = protocol.transport
         while transport is not None:
