@@ -260,6 +260,8 @@ class StatusObject(BaseModel):
     config: str | None
     files: list[str]
     """The addresses of the served folders."""
+    uploads: list[str]
+    """Those of them that take uploads."""
 
 
 class Reloaded(BaseModel):

@@ -8,7 +8,7 @@ one in its place.  Faults are those of `rangedaemon.errors`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.jobs import (
@@ -24,7 +24,15 @@ from rangedaemon.core.jobs import (
     Totals,
 )
 
-__all__ = ["JobEvent", "Jobs", "Totals"]
+__all__ = ["JobEvent", "Jobs", "Place", "Totals"]
+
+
+class Place(NamedTuple):
+    """A served folder."""
+
+    url: str
+    uploads: bool = False
+    """Whether it takes uploads."""
 
 
 class Growing(Protocol):

@@ -23,7 +23,7 @@ from rangedaemon.control.aria2.options import Defaults
 from rangedaemon.control.gate import Gate
 from rangedaemon.control.intake import ControlRequest
 from rangedaemon.control.metrics import Meters, Work
-from rangedaemon.control.ports import Jobs
+from rangedaemon.control.ports import Jobs, Place
 from rangedaemon.control.pulse import Pulse
 from rangedaemon.control.pushing import PushPlaces
 from rangedaemon.control.routes.daemon import Readiness, Surroundings
@@ -140,8 +140,8 @@ class Host:
     """Seconds since the epoch."""
     urandom: Callable[[int], bytes] = os.urandom
     rate_out: Callable[[], float] = lambda: 0.0
-    places: Callable[[], Iterable[str]] = tuple
-    """The addresses of the served folders."""
+    places: Callable[[], Iterable[Place]] = tuple
+    """The served folders."""
     reload: Callable[[], Awaitable[Sequence[str]]] = _no_file
     """Reads the configuration again; answers with the keys whose values are new."""
 

@@ -15,7 +15,7 @@ from rangedaemon.control.models import (
     SegmentObject,
     StatusObject,
 )
-from rangedaemon.control.ports import Totals
+from rangedaemon.control.ports import Place, Totals
 from rangedaemon.control.redaction import shown, shown_or_none
 from rangedaemon.core.jobs import (
     JobError,
@@ -125,9 +125,10 @@ def status_object(
     uptime: float,
     rate_out: float,
     config: str | None,
-    files: Iterable[str] = (),
+    files: Iterable[Place] = (),
 ) -> StatusObject:
     """The daemon's status; every state is counted, be it zero."""
+    folders = list(files)
     return StatusObject(
         version=version,
         uptime_s=round(uptime, 3),
@@ -135,7 +136,8 @@ def status_object(
         rate_in=round(totals.rate_in),
         rate_out=round(rate_out + totals.rate_out),
         config=_text_or_none(config),
-        files=list(files),
+        files=[place.url for place in folders],
+        uploads=[place.url for place in folders if place.uploads],
     )
 
 

@@ -199,7 +199,7 @@ class Daemon(LoggingRoot):
             shutdown=self._shut_down,
             in_thread=self._in_disk_thread,
             rate_out=self._serving.rate,
-            places=self._places,
+            places=lambda: places_of(self._config, self._serving.endpoints),
             reload=self.reload,
         )
 
@@ -252,9 +252,6 @@ class Daemon(LoggingRoot):
         totals, serving = await self._runner.totals(), self._serving
         active = sum(totals.counts.get(state, 0) for state in RUNNING)
         return status_text(active, totals.rate_in, serving.connections, serving.rate())
-
-    def _places(self) -> Iterator[str]:
-        return places_of(self._config, self._serving.endpoints)
 
     # -- another configuration ----------------------------------------------------
 

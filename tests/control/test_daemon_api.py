@@ -11,6 +11,7 @@ from twisted.web.static import Data
 
 from rangedaemon.control.intake import MAX_BODY, PATIENCE
 from rangedaemon.control.models import NewJob
+from rangedaemon.control.ports import Place
 from rangedaemon.core.jobs import JobState, Live
 from tests.control.wire import TOKEN, Wire, request
 
@@ -40,6 +41,13 @@ class DaemonTests(SynchronousTestCase):
         self.assertEqual((status["rate_in"], status["rate_out"]), (0, 0))
         self.assertEqual(status["config"], "/etc/rangedaemon.yaml")
         self.assertRegex(status["version"], r"^\d+\.\d+")
+
+    def test_places(self) -> None:
+        """The served folders, and which of them take uploads."""
+        places = [Place("http://h/out"), Place("http://h/in", uploads=True)]
+        status = Wire(options={"places": lambda: places}).ask("GET", "/api/v1/status").json()
+        self.assertEqual(status["files"], ["http://h/out", "http://h/in"])
+        self.assertEqual(status["uploads"], ["http://h/in"])
 
     def test_metrics(self) -> None:
         """Prometheus' text, with what was answered before."""

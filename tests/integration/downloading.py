@@ -22,6 +22,8 @@ class DownloadCase(IntegrationCase):
 
     downloads: ClassVar[Mapping[str, Any]] = {}
     """Settings of the ``downloads`` section besides those below."""
+    sections: ClassVar[Mapping[str, Any]] = {}
+    """Further sections; relative paths are relative to the daemon's own directory."""
     origin: ClassVar[HostileOrigin]
     daemon: ClassVar[DaemonProcess]
     _directory: ClassVar[Path]
@@ -40,7 +42,7 @@ class DownloadCase(IntegrationCase):
         cls.addClassCleanup(shutil.rmtree, cls._directory, ignore_errors=True)
         cls.origin = HostileOrigin()
         cls.addClassCleanup(cls.origin.close)
-        cls.daemon = DaemonProcess(cls._directory, {"downloads": settings})
+        cls.daemon = DaemonProcess(cls._directory, {"downloads": settings, **cls.sections})
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.start()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from selenium.webdriver.common.keys import Keys
 
@@ -48,6 +49,29 @@ class SignInTests(BrowserCase):
         self.wait_text("#sign-in", "Sign in")
         self.assertEqual(self.all(".job"), [])
         self.assertIsNone(self.script("return sessionStorage.getItem('rangedaemon.token')"))
+
+
+class PlacesTests(BrowserCase):
+    """The served folders, at the foot of the page."""
+
+    sections: ClassVar[Mapping[str, Any]] = {
+        "server": {
+            "mounts": [
+                {"path": "/out", "root": "."},
+                {"path": "/in", "root": ".", "uploads": {"anonymous": True}},
+            ]
+        }
+    }
+
+    def test_takes_uploads(self) -> None:
+        """Each folder leads to itself; those that take uploads say so."""
+        self.sign_in()
+        base = f"http://127.0.0.1:{self.daemon.file_port}"
+        self.wait_text("#places", f"{base}/out")
+        links = {link.text: link.get_attribute("href") for link in self.all("#places a")}
+        self.assertEqual(
+            links, {f"{base}/out": f"{base}/out", f"{base}/in (takes uploads)": f"{base}/in"}
+        )
 
 
 class SteeringTests(BrowserCase):

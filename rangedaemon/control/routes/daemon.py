@@ -14,7 +14,7 @@ from rangedaemon.control.answers import Answer, json_answer
 from rangedaemon.control.bodies import parse_json, validated
 from rangedaemon.control.metrics import Meters
 from rangedaemon.control.models import Health, Nothing, Reloaded, StatusObject
-from rangedaemon.control.ports import Jobs
+from rangedaemon.control.ports import Jobs, Place
 from rangedaemon.control.problems import NotReady
 from rangedaemon.control.routing import Incoming, Route
 from rangedaemon.control.sse import EventResource, EventStream
@@ -39,8 +39,8 @@ class Surroundings:
     rate_out: Callable[[], float]
     shutdown: Callable[[], None]
     readiness: Readiness
-    places: Callable[[], Iterable[str]]
-    """The addresses of the served folders."""
+    places: Callable[[], Iterable[Place]]
+    """The served folders."""
     reload: Callable[[], Awaitable[Sequence[str]]]
     """Read the configuration again; answers with the keys whose values are new."""
 

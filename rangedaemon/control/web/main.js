@@ -155,9 +155,10 @@ function showFoot(status) {
   const config = status.config ? ` · ${status.config}` : "";
   say($("about"), `rangedaemon ${status.version}, up ${duration(status.uptime_s)}${config}`);
   const places = status.files ?? [];
+  const texts = places.map((url) => (status.uploads?.includes(url) ? `${url} (takes uploads)` : url));
   const links = [...$("places").querySelectorAll("a")].map((link) => link.textContent);
-  if (links.join() === places.join()) return;
-  $("places").replaceChildren(...places.map((url) => h("a", { href: url, rel: "noreferrer" }, url)));
+  if (links.join() === texts.join()) return;
+  $("places").replaceChildren(...places.map((url, at) => h("a", { href: url, rel: "noreferrer" }, texts[at])));
 }
 
 // -- themes ------------------------------------------------------------------
