@@ -1,0 +1,1 @@
+"""Everything that reads what a peer sent, fed with what no honest peer sends."""
