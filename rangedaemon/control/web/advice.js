@@ -11,6 +11,26 @@ export const STATES = {
   failed: "Failed",
 };
 
+/** Whether octets leave by a job. */
+export const isUpload = ({ kind }) => kind === "upload";
+
+/** The state of a job in words. */
+export const stateOf = (job) => (isUpload(job) && job.state === "active" ? "Uploading" : STATES[job.state] ?? job.state);
+
+const ADVICE_FOR_UPLOADS = {
+  "not-found": ["The server takes no uploads at this address.", "Check the address, or push the file again to another one."],
+  unauthorized: ["The server refuses the upload.", "Push it again with the user, or the request fields, that the server asks for."],
+  "checksum-mismatch": ["The local file is not the one that the checksum promises.", "Nothing was sent. Compare the file with the one that you mean."],
+  "file-missing": ["The local file cannot be read.", "It has to be a file, no link, below the folders that files may be pushed from (pushes.directories)."],
+  "file-changed": ["The local file changed while it was pushed.", "Try again to push the new one."],
+  "upload-gone": ["The server has forgotten the upload.", "Try again: it is begun anew."],
+  "offset-conflict": ["The server disagrees about what it has.", "Try again: the daemon asks it first."],
+  locked: ["The upload is locked at the server.", "Nothing to do: the daemon tries again."],
+  "too-large": ["The server does not take so large a file.", "Ask whoever runs it for more room."],
+  "no-uploads": ["The server does not say that it takes uploads.", "Name the protocol that it speaks: tus, ietf or segmented."],
+  "bad-response": ["The server's answer cannot be used.", "Check that the address is one where uploads are begun, and the protocol."],
+};
+
 const ADVICE = {
   "not-found": ["The server has no such file.", "Check the address, or add the download again with another one."],
   unauthorized: ["The server refuses access.", "Add it again with a fresh address, or with the request fields that the server asks for (Options, Request fields)."],
@@ -38,7 +58,8 @@ const ADVICE = {
 };
 
 /** `[what happened, what to do]` for a job's error. */
-export function adviceFor(error) {
+export function adviceFor(error, job) {
+  if (job && isUpload(job)) return ADVICE_FOR_UPLOADS[error.code] ?? ADVICE[error.code] ?? ["The upload cannot go on.", "Try again; the message says more."];
   return ADVICE[error.code] ?? ["The download cannot go on.", "Try again; the message says more."];
 }
 
@@ -53,8 +74,8 @@ export const can = {
   pause: ({ state }) => ["queued", "probing", "active", "waiting", "verifying"].includes(state),
   resume: ({ state }) => state === "paused",
   retry: ({ state }) => state === "failed" || state === "waiting",
-  save: ({ state }) => state === "complete",
-  play: (job) => PLAYABLE.test(job.filename ?? "") && ["active", "verifying", "complete"].includes(job.state),
+  save: (job) => job.state === "complete" && !isUpload(job),
+  play: (job) => !isUpload(job) && PLAYABLE.test(job.filename ?? "") && ["active", "verifying", "complete"].includes(job.state),
 };
 
 const PLAYABLE = /\.(mp4|m4v|webm|ogv|mov|mkv|mp3|m4a|aac|ogg|oga|opus|flac|wav)$/i;

@@ -1,5 +1,6 @@
 // What a job's row shows when it is opened: the map, the facts, the wishes.
 
+import { isUpload } from "./advice.js";
 import { change, get } from "./api.js";
 import { h, say } from "./dom.js";
 import { attempt, notice } from "./notices.js";
@@ -15,6 +16,13 @@ const VERIFIED = {
   length: "by its length only",
 };
 
+const PROTOCOLS = {
+  auto: "as the server likes it",
+  tus: "tus 1.0.0",
+  ietf: "Resumable Uploads for HTTP (IETF draft)",
+  segmented: "segments, as the nginx upload module takes them",
+};
+
 export class Details {
   #facts = new Map();
   #timer = null;
@@ -22,7 +30,7 @@ export class Details {
   constructor(job, onChange) {
     this.job = job;
     this.onChange = onChange;
-    this.map = new SegmentMap();
+    this.map = new SegmentMap(isUpload(job));
     this.list = h("dl", { class: "facts-list" });
     this.wishes = new Wishes(job, (wishes) => this.#wish(wishes));
     this.element = h("div", { class: "details", id: `details-${job.id}` }, this.map.element, this.list, this.wishes.element);
@@ -75,8 +83,9 @@ export class Details {
 
 function factsOf(job) {
   return [
-    [job.urls.length > 1 ? "Addresses" : "Address", job.urls.join("\n")],
-    ["File", job.state === "complete" ? job.path : job.path && `${job.path} (when it is complete)`],
+    [isUpload(job) ? "Pushed to" : job.urls.length > 1 ? "Addresses" : "Address", job.urls.join("\n")],
+    ["Protocol", job.protocol && (PROTOCOLS[job.protocol] ?? job.protocol)],
+    ["File", isUpload(job) || job.state === "complete" ? job.path : job.path && `${job.path} (when it is complete)`],
     ["Added", moment(job.created)],
     ["Finished", job.finished && moment(job.finished)],
     ["Took", job.finished && job.started && duration((new Date(job.finished) - new Date(job.started)) / 1000)],
@@ -84,7 +93,7 @@ function factsOf(job) {
     ["Checksum", job.checksum],
     ["Entity tag", job.etag],
     ["In parts", job.accepts_ranges === false ? "no: the server sends the file in one piece only" : null],
-    ["Fetched again", job.refetched ? size(job.refetched) : null],
+    [isUpload(job) ? "Sent again" : "Fetched again", job.refetched ? size(job.refetched) : null],
     ["Attempts", job.attempts > 1 ? String(job.attempts) : null],
     ["Server says", job.error?.message],
   ];

@@ -1,6 +1,6 @@
 // The page, put together.
 
-import { can } from "./advice.js";
+import { can, isUpload } from "./advice.js";
 import { Adding, linesOf } from "./adding.js";
 import { get, remove, steer } from "./api.js";
 import { $, dialog, h, mark, say } from "./dom.js";
@@ -37,7 +37,10 @@ async function act(verb, job) {
 
 function askToRemove(job) {
   say($("remove-title"), `Remove ${title(job)}?`);
-  say($("remove-what"), job.state === "complete"
+  $("remove-all").hidden = isUpload(job);
+  say($("remove-what"), isUpload(job)
+    ? "The daemon forgets the upload. The local file stays, and so does what the server has of it."
+    : job.state === "complete"
     ? "The daemon forgets the download. The finished file can stay or go."
     : "The download stops and is forgotten. What was fetched so far can stay or go.");
   $("remove-keep").onclick = () => forget(job, "keep");
@@ -50,7 +53,8 @@ async function forget(job, files) {
   const done = await attempt(title(job), async () => { await remove(job.id, files); return true; });
   if (!done) return;
   store.drop(job.id);
-  notice(files === "keep" ? `${title(job)} removed; its file stays.` : `${title(job)} and its file removed.`);
+  if (isUpload(job)) notice(`${title(job)} forgotten.`);
+  else notice(files === "keep" ? `${title(job)} removed; its file stays.` : `${title(job)} and its file removed.`);
 }
 
 /** Pause or resume all that is shown, one after the other. */

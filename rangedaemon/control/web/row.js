@@ -1,6 +1,6 @@
 // One job of the list.
 
-import { STATES, adviceFor, can } from "./advice.js";
+import { adviceFor, can, isUpload, stateOf } from "./advice.js";
 import { Details } from "./details.js";
 import { h, mark, say } from "./dom.js";
 import { title } from "./store.js";
@@ -21,6 +21,7 @@ export class Row {
   constructor(job, act, onChange) {
     this.onChange = onChange;
     this.name = h("button", { type: "button", class: "job-name", "aria-expanded": "false", click: () => this.toggle() });
+    this.way = isUpload(job) ? h("span", { class: "way", title: "Upload" }, h("span", { "aria-hidden": "true" }, "↑ "), h("span", { class: "unseen" }, "Upload: ")) : null;
     this.badge = h("span", { class: "badge" });
     this.fill = h("div", { class: "fill" });
     this.bar = h("div", { class: "progress", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, this.fill);
@@ -32,7 +33,7 @@ export class Row {
     this.buttons.set("remove", h("button", { type: "button", class: "quiet", click: () => act("remove", this.job) }, "Remove"));
     this.element = h("li", { class: "job", "data-id": job.id },
       h("div", { class: "job-main" },
-        h("h3", {}, this.name), this.badge, this.bar, this.facts, this.error),
+        h("h3", {}, this.way, this.name), this.badge, this.bar, this.facts, this.error),
       h("div", { class: "job-acts" }, ...this.buttons.values()));
     this.update(job);
   }
@@ -43,7 +44,7 @@ export class Row {
     const name = title(job);
     say(this.name, name);
     mark(this.element, "data-state", job.state);
-    say(this.badge, STATES[job.state] ?? job.state);
+    say(this.badge, stateOf(job));
     this.#progress(job, name);
     say(this.facts, factsOf(job).join(" · "));
     this.#trouble(job);
@@ -80,7 +81,7 @@ export class Row {
   #trouble(job) {
     this.error.hidden = !job.error || !["failed", "waiting"].includes(job.state);
     if (this.error.hidden) return;
-    const [what, advice] = adviceFor(job.error);
+    const [what, advice] = adviceFor(job.error, job);
     say(this.what, what);
     say(this.advice, job.state === "waiting" ? `The daemon tries again ${due(job)}.` : advice);
   }
@@ -98,7 +99,7 @@ function factsOf(job) {
   const known = job.size !== null;
   const parts = [];
   if (state === "complete") parts.push(size(job.size ?? job.received));
-  else if (known) parts.push(`${size(job.received)} of ${size(job.size)}`, `${percent(job.received, job.size)} %`);
+  else if (known) parts.push(`${size(job.received)} of ${size(job.size)}${isUpload(job) ? " sent" : ""}`, `${percent(job.received, job.size)} %`);
   else if (job.received || state === "active") parts.push(`${size(job.received)}, size unknown`);
   if (state === "active") {
     parts.push(rate(job.rate));
@@ -107,7 +108,7 @@ function factsOf(job) {
   }
   if (job.priority) parts.push(`priority ${job.priority}`);
   if (job.rate_limit) parts.push(`at most ${rate(job.rate_limit)}`);
-  parts.push(from(job));
+  parts.push(isUpload(job) ? `to ${from(job)}` : from(job));
   return parts;
 }
 

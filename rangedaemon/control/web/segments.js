@@ -31,13 +31,17 @@ export function rectangles(segments, length, sources) {
 }
 
 export class SegmentMap {
-  constructor() {
+  /** `pushed`: whether the segments leave. */
+  constructor(pushed = false) {
+    this.words = pushed
+      ? { who: "What is sent", source: "Server", being: "being sent", idle: "Nothing is being sent now. Filled parts are at the server." }
+      : { who: "Who fetches what", source: "Source", being: "being fetched", idle: "Nothing is being fetched now. Filled parts are on disk." };
     this.picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "Segments", class: "map" });
     this.legend = h("p", { class: "map-legend" });
     this.rows = h("tbody");
     this.table = h("table", { class: "map-table" },
-      h("caption", { class: "unseen" }, "Who fetches what"),
-      h("thead", {}, h("tr", {}, ...["Source", "From", "To", "Done"].map((name) => h("th", { scope: "col" }, name)))),
+      h("caption", { class: "unseen" }, this.words.who),
+      h("thead", {}, h("tr", {}, ...[this.words.source, "From", "To", "Done"].map((name) => h("th", { scope: "col" }, name)))),
       this.rows);
     this.element = h("div", { class: "map-box" }, this.picture, this.legend, this.table);
   }
@@ -50,14 +54,14 @@ export class SegmentMap {
     const active = segments.filter(({ state }) => state === "active");
     const there = segments.reduce((sum, { received }) => sum + received, 0);
     this.picture.setAttribute("aria-label",
-      `Segments: ${percent(there, whole)} percent is there, ${active.length} parts are being fetched`);
+      `Segments: ${percent(there, whole)} percent is there, ${active.length} parts are ${this.words.being}`);
     this.#explain(active, sources);
   }
 
   #explain(active, sources) {
     this.table.hidden = active.length === 0;
     if (!active.length) {
-      say(this.legend, "Nothing is being fetched now. Filled parts are on disk.");
+      say(this.legend, this.words.idle);
       return;
     }
     this.legend.replaceChildren(...[...sources].map(([host, colour]) =>
