@@ -74,7 +74,7 @@ class AskTests(SynchronousTestCase):
     def test_segments(self, ask: Ask) -> None:
         """A segment lies in its file."""
         segment = self.read(lambda: segmented.read_segment(ask))
-        piece = getattr(segment, "piece", None)
+        piece = getattr(segment, "range", None)
         if piece is not None:
             self.assertTrue(0 <= piece.start < piece.stop <= segment.length)  # type: ignore[union-attr]
 
