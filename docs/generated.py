@@ -17,7 +17,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from prometheus_client import CollectorRegistry
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from rangedaemon.config.models import Config
 from rangedaemon.control import openapi
@@ -176,10 +176,20 @@ def _below(fault: type[Fault]) -> Iterator[type[Fault]]:
         yield from _below(each)
 
 
+class Proof(SphinxRole):
+    """``:test:`path::Class::method```: the test behind a claim; a small mark that names it."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """As docutils wants it."""
+        method = self.text.rpartition("::")[2]
+        return [nodes.superscript("", method, classes=["test"])], []
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Tell Sphinx of the directives."""
     app.add_directive("configuration", ConfigurationKeys)
     app.add_directive("api", Api)
     app.add_directive("metrics", Metrics)
     app.add_directive("faults", Faults)
+    app.add_role("test", Proof())
     return {"parallel_read_safe": True}

@@ -1,0 +1,74 @@
+"""What the documents claim, as far as a test can hold it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.config import ConfigError, Problem, parse
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+_PROOF = re.compile(r":test:`([^`]+)`")
+_YAML = re.compile(r"^\.\. code-block:: yaml\n\n((?:(?:    .*)?\n)+)", re.MULTILINE)
+
+
+def _methods(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        f"{each.name}::{inner.name}"
+        for each in tree.body
+        if isinstance(each, ast.ClassDef)
+        for inner in each.body
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+class ClaimTests(SynchronousTestCase):
+    """The threat model."""
+
+    def test_each_claim_has_its_test(self) -> None:
+        """Every test that stands behind a claim exists."""
+        claims = _PROOF.findall((DOCS / "explanation" / "security.rst").read_text())
+        self.assertGreater(len(claims), 30)
+        for claim in claims:
+            path, _, method = claim.partition("::")
+            self.assertIn(method, _methods(ROOT / path), claim)
+
+
+class ExampleTests(SynchronousTestCase):
+    """Configurations that the documents and the README show."""
+
+    def test_examples(self) -> None:
+        """Each can be used as it stands, but for the files that it names."""
+        pages = [page for page in DOCS.rglob("*.rst") if "_build" not in page.parts]
+        shown = [
+            (page, found)
+            for page in [ROOT / "README.rst", *pages]
+            for found in _YAML.findall(page.read_text(encoding="utf-8"))
+        ]
+        self.assertGreater(len(shown), 4)
+        for page, example in shown:
+            wrong = [problem for problem in _problems(example) if not _absent(problem)]
+            self.assertEqual(wrong, [], f"{page.name}: {example}")
+
+
+def _problems(example: str) -> list[Problem]:
+    try:
+        parse(
+            textwrap.dedent(example).encode(),
+            {"CREDENTIALS_DIRECTORY": "/run/credentials", "ORIGIN_TOKEN": "t"},
+            name="example",
+            base=ROOT,
+        )
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def _absent(problem: Problem) -> bool:
+    return "No such file" in problem.message or "does not exist" in problem.message
