@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import tomllib
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -38,6 +39,18 @@ class ClaimTests(SynchronousTestCase):
         for claim in claims:
             path, _, method = claim.partition("::")
             self.assertIn(method, _methods(ROOT / path), claim)
+
+
+class DependencyTests(SynchronousTestCase):
+    """What is installed with the daemon."""
+
+    def test_each_is_explained(self) -> None:
+        """A library that the package asks for has a line that says what for."""
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        told = (DOCS / "explanation" / "dependencies.rst").read_text().lower()
+        for dependency in project["dependencies"]:
+            name = re.split(r"[][<>=!~ ;]", dependency)[0]
+            self.assertIn(name, told)
 
 
 class ExampleTests(SynchronousTestCase):
