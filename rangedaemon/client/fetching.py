@@ -99,6 +99,7 @@ class Fetching:
         self._counted = record.covered.total
         proofs = self._watch(sink, opening.identity.length)
         if opening.reply is None:
+            await self._insist_on_pieces(record.covered, sink, opening.identity.length)
             return
         plan = Plan(opening.identity.length, record.covered, smallest=self._habits.min_segment_size)
         ranged = opening.reply.answer.status == 206
@@ -131,6 +132,8 @@ class Fetching:
             self._count()
         if opening.identity.length is None:
             await self._books.save(remembered=replace(opening.identity, length=plan.length))
+            # Where the pieces are was not known before.
+            await self._insist_on_pieces(sink.written, sink, plan.length)
 
     # -- what proves them -------------------------------------------------------------
 
@@ -157,8 +160,12 @@ class Fetching:
         """
         record = self._books.record
         sink = self._file.begin(record.covered, lambda _fault: None)
-        await self._watch(sink, record.size).settled()
-        if sink.written != record.covered:
+        await self._insist_on_pieces(record.covered, sink, record.size)
+
+    async def _insist_on_pieces(self, there: IntervalSet, sink: Sink, length: int | None) -> None:
+        """:raises Unjoinable: pieces of what is *there* are bad; they count no longer."""
+        await self._watch(sink, length).settled()
+        if sink.written != there:
             raise Unjoinable("pieces of the part file are not what was promised")
 
     async def verify(self, go_on: Callable[[], bool]) -> Proof | None:

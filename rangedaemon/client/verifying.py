@@ -46,6 +46,9 @@ async def verify(record: JobRecord, length: int, digest: Digest, *, pieces: bool
     if size not in (None, length):
         raise _mismatch(record, f"the file has {length} octets, {size} were promised")
     promise = promise_of(record)
+    told = record.spec.pieces
+    if told is not None and length and told.fits(length) and not pieces:
+        raise _mismatch(record, "not every piece has the hash that was promised")
     if promise is None:
         return Proof(Verified.PIECES if pieces else Verified.LENGTH)
     by, promised = promise

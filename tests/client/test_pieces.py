@@ -47,6 +47,19 @@ def damaging(served: File, times: int, at: int = BAD * LENGTH + 7) -> Script:
     return script
 
 
+def unframed(first: bytes, then: File) -> Script:
+    """A script whose first body is *first*, of a length that only its end tells."""
+    answers = [first]
+
+    def script(exchange: Exchange) -> None:
+        if answers:
+            exchange.answer(200, {"ETag": '"v1"'}, None).send(answers.pop()).finish()
+        else:
+            then(exchange)
+
+    return script
+
+
 THE_BAD = IntervalSet([ByteRange(BAD * LENGTH, (BAD + 1) * LENGTH)])
 
 
@@ -69,6 +82,26 @@ class PieceTests(SynchronousTestCase):
         world = World(self)
         world.origin.script = File(CONTENT)
         self.assert_complete(world, world.run(pieces=PIECES), 0)
+
+    def test_body_without_length(self) -> None:
+        """Pieces are checked also where only the end of the body tells how many there are."""
+        for damaged in (False, True):
+            with self.subTest(damaged=damaged):
+                world = World(self)
+                content = bytearray(CONTENT)
+                content[BAD * LENGTH + 7] ^= 0xFF * damaged
+                world.origin.script = unframed(bytes(content), File(CONTENT))
+                self.assert_complete(world, world.run(pieces=PIECES), LENGTH * damaged)
+
+    def test_bad_piece_in_a_body_without_length(self) -> None:
+        """Where it is bad each time, the job says so, and there is no file."""
+        world = World(self)
+        bad = bytearray(CONTENT)
+        bad[BAD * LENGTH + 7] ^= 0xFF
+        world.origin.script = unframed(bytes(bad), File(bytes(bad)))
+        record = world.run(pieces=PIECES)
+        self.assertNotEqual(record.state, JobState.COMPLETE)
+        self.assertNotIn("file.bin", world.names())
 
     def test_bad_piece_alone_comes_again(self) -> None:
         """Just the octets of the bad piece are asked for again."""
