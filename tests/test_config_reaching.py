@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.client.redirects import RedirectRules
 from rangedaemon.config import Config, ConfigError, parse
+from rangedaemon.config.reaching import Basic, HostAccess
 from rangedaemon.config.secrets import parse_pin, read_cookies, read_fields, read_netrc
 from rangedaemon.core.access import Access, TlsTerms
 from rangedaemon.core.proxies import Proxy, basic
@@ -164,6 +165,17 @@ class NothingShowsTests(ReachingCase):
         for thing in (config, access_of(config.downloads, {})):
             self.assertNotIn("hunter2", repr(thing))
             self.assertNotIn(basic("u", "hunter2"), repr(thing))
+
+
+class ReferenceTests(SynchronousTestCase):
+    """What ``conf/rangedaemon.yaml`` says of hosts, where it can only be a comment."""
+
+    def test_every_key(self) -> None:
+        """Every key of a host's section is named, and the one of its user and password."""
+        text = (Path(__file__).parents[1] / "conf" / "rangedaemon.yaml").read_text()
+        comment = text[text.index("# What hosts are told") : text.index("  hosts: []")]
+        for name in (*HostAccess.model_fields, *Basic.model_fields):
+            self.assertIn(name, comment)
 
 
 class WrongTests(ReachingCase):
