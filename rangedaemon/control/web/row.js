@@ -31,7 +31,7 @@ export class Row {
     this.error = h("p", { class: "error", hidden: true }, this.what, " ", this.advice);
     this.buttons = new Map(ACTIONS.map(([verb, label]) => [verb, h("button", { type: "button", click: () => act(verb, this.job) }, label)]));
     this.buttons.set("remove", h("button", { type: "button", class: "quiet", click: () => act("remove", this.job) }, "Remove"));
-    this.element = h("li", { class: "job", "data-id": job.id },
+    this.element = h("li", { class: "job", "data-id": job.id, "data-kind": job.kind },
       h("div", { class: "job-main" },
         h("h3", {}, this.way, this.name), this.badge, this.bar, this.facts, this.error),
       h("div", { class: "job-acts" }, ...this.buttons.values()));
