@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from rangedaemon.core.intervals import ByteRange
 
 SMALLEST_BLOCK = 16 * 1024
-LARGEST_BLOCK = 1024 * 1024
+LARGEST_BLOCK = 512 * 1024
 QUICK_SECONDS = 0.1
 """A block that leaves in less, its waiting for a limit included, makes the next one larger;
 in ten times that, smaller."""
