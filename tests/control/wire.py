@@ -68,7 +68,7 @@ class Wire:
             readiness=self.readiness,
             registry=self.registry,
             shutdown=lambda: self.shutdowns.append(self.clock.seconds()),
-            **given,
+            **{"wall": self.clock.seconds, **given},
         )
         self.site = build_control_site(self.jobs, Settings(**settings), host, branches)
 
