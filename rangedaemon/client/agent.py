@@ -25,7 +25,7 @@ from twisted.web.iweb import (
 from zope.interface import implementer
 
 from rangedaemon.client.heads import bound_head
-from rangedaemon.client.lanes import Lanes, haul_plain
+from rangedaemon.storage.lanes import Lanes, haul_plain
 
 READ_SIZE = 128 * 1024
 """Octets that one read of a socket may bring."""

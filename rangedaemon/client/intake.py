@@ -18,13 +18,13 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from rangedaemon.client.lanes import MOST, Hauled, Hauler, Store, hauler_of
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.laggards import Pulse
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.errors import BadResponse, OriginFault, Unreachable
+from rangedaemon.storage.lanes import MOST, Hauled, Hauler, Store, hauler_of
 
 MOST_PENDING = 2 * 1024 * 1024
 """Octets that the segments of a job may hold in memory together before they are paused."""

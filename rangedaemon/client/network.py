@@ -25,13 +25,13 @@ from zope.interface import implementer
 
 from rangedaemon.client.agent import IDLE_SECONDS, IdentityAgent, WideEndpoint
 from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint, JudgedEndpoint
-from rangedaemon.client.lanes import Lanes
 from rangedaemon.client.tls import TLSEndpoint
 from rangedaemon.client.trust import context_of
 from rangedaemon.client.tunnel import ProxyEndpoint, TunnelEndpoint
 from rangedaemon.core.access import Route
 from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.proxies import Proxy
+from rangedaemon.storage.lanes import Lanes
 
 
 class OneAgent:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from rangedaemon.client.lanes import Store
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.storage.hashes import HashState, new_hash
+from rangedaemon.storage.lanes import Store
 from rangedaemon.storage.threads import InThread
 
 

@@ -4,7 +4,7 @@ TLS towards origins (RFC 8446), made for reading much.
 A TLS record holds 16 KiB at most, so a body of one GiB is 65,536 of them, and what is
 done for each counts.  Here that is one call into OpenSSL, by the standard library's
 objects, whose calls cost a tenth of pyOpenSSL's.  What one read of the socket brought goes
-up as one block; bodies are decrypted in lanes (`client.lanes`) and written from there.
+up as one block; bodies are decrypted in lanes (`rangedaemon.storage.lanes`) and written from there.
 
 A connection is handed over only when its handshake is done, so a certificate that is
 refused is the fault of connecting, told in OpenSSL's words.
@@ -32,9 +32,9 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
-from rangedaemon.client.lanes import Hauled, Hauler, Lanes, Store, hauled_by
 from rangedaemon.client.trust import pin_of
 from rangedaemon.errors import Untrusted
+from rangedaemon.storage.lanes import Hauled, Hauler, Lanes, Store, hauled_by
 
 RECORD: Final = 16 * 1024
 """Octets that one record may hold (RFC 8446, 5.1)."""

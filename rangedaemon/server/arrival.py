@@ -10,13 +10,15 @@ and not before (RFC 9110, 10.1.1).
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.web.http import Request
 
 from rangedaemon.errors import Fault
+from rangedaemon.storage.lanes import Hauled, Hauler, Lanes, Store, haul_plain
 
 READ_SIZE: Final = 1024 * 1024
 """Octets of one read of a plain socket, where a body has at least so many or does not tell."""
@@ -40,6 +42,17 @@ class Taker(Protocol):
 
     def push(self, block: bytes) -> None:
         """Take the next octets."""
+
+
+@runtime_checkable
+class Haulable(Protocol):
+    """A taker whose octets may go past this process, see `rangedaemon.storage.lanes`."""
+
+    def wanted(self) -> int:
+        """How many octets may go there next by that way; 0: none."""
+
+    async def haul(self, move: Callable[[Store, int], int], then: Callable[[int], None]) -> None:
+        """Let *move* put the next octets where they belong; *then* is told how many."""
 
 
 class _Nowhere:
@@ -71,6 +84,7 @@ class Body:
         self._refusal: Fault | None = None
         """Why they are not wanted any more."""
         self._done: Deferred[None] | None = None
+        self._hauler: Hauler | None = None
         self.held = False
         """Whether the peer is kept from sending more."""
 
@@ -108,8 +122,41 @@ class Body:
         if why is not None:
             self.stop(why)
         self._settle()
+        self._have_hauled()
         self.drained()
         return done
+
+    def _have_hauled(self) -> None:
+        """Let a lane take the octets where they can go that way."""
+        if isinstance(self._taker, Haulable) and self.length is not None and self._channel:
+            self._hauler = hauler_on(self._channel, self._channel.site.lanes)
+            if self._hauler is not None:
+                self._hauler.serve(self)
+
+    def _haul_no_more(self) -> None:
+        hauler, self._hauler = self._hauler, None
+        if hauler is not None:
+            hauler.serve(None)
+
+    # -- what the hauler asks ---------------------------------------------------------
+
+    @property
+    def paused(self) -> bool:
+        """Whether the peer is held back."""
+        return self.held
+
+    def wanted(self) -> int:
+        """How many octets may be hauled next."""
+        if not isinstance(self._taker, Haulable) or self.length is None:
+            return 0
+        return min(self.length - self.received, self._taker.wanted())
+
+    async def haul(
+        self, move: Callable[[Store, int], int], deliver: Callable[[Hauled], None]
+    ) -> None:
+        """Have octets moved to the taker, then counted as if they had come."""
+        if isinstance(self._taker, Haulable):
+            await self._taker.haul(move, lambda count: deliver(Hauled(count)))
 
     async def dropped(self) -> None:
         """Wait for the end of octets that nobody wants; raises `BodyCut`."""
@@ -125,15 +172,18 @@ class Body:
     def stop(self, fault: Fault) -> None:
         """Give the octets to nobody any more: whoever waits for their end gets *fault*."""
         self._taker, self._refusal = None, fault
+        self._haul_no_more()
         done, self._done = self._done, None
         if done is not None:
             done.errback(fault)
 
     # -- what the request is told ---------------------------------------------------
 
-    def arrived(self, block: bytes) -> None:
-        """The next octets came."""
+    def arrived(self, block: bytes | Hauled) -> None:
+        """The next octets came; those that were hauled are where they belong already."""
         self.received += len(block)
+        if isinstance(block, Hauled):
+            return
         if self._taker is None:
             self._early.append(block)
             self._hold()
@@ -145,6 +195,7 @@ class Body:
     def end(self) -> None:
         """The last octet was there."""
         self._ended = True
+        self._haul_no_more()
         if self._channel is not None:
             narrow(self._channel.transport)
         self._settle()
@@ -181,6 +232,15 @@ class Body:
         self._expects = False
         if self.length is None or self.length >= READ_SIZE:
             widen(self._channel.transport)
+
+
+def hauler_on(channel: Any, lanes: Lanes) -> Hauler | None:
+    """The hauler of a connection, made with its first large body; None where there can be none."""
+    line = channel.transport
+    if isinstance(line, tcp.Connection) and not line.TLS and not hasattr(line, "hauler"):
+        haul_plain(channel, lanes)
+    found = getattr(line, "hauler", None)
+    return found if isinstance(found, Hauler) else None
 
 
 def widen(transport: object) -> None:

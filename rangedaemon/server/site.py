@@ -31,6 +31,7 @@ from rangedaemon.server.channel import Crowd, RangeChannel, Refusal, affordable_
 from rangedaemon.server.hot import QuickAnswer
 from rangedaemon.server.mounts import Mount
 from rangedaemon.server.resource import MountsResource
+from rangedaemon.storage.lanes import Lanes
 from rangedaemon.storage.threads import InThread
 
 CUT = 499
@@ -137,6 +138,8 @@ class RangeSite(Site):
         )
         self.displayTracebacks = False
         self.crowd = Crowd()
+        self.lanes = Lanes(clock)
+        """For bodies of uploads."""
         self._sent = 0
         self.answers: Counter[int] = Counter()
         """Answers that were given, by status."""

@@ -22,7 +22,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from rangedaemon.client import lanes
 from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
@@ -47,6 +46,7 @@ from rangedaemon.service.ports import (
 from rangedaemon.service.reloading import Parts, Reloader
 from rangedaemon.service.serving import Serving
 from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of, specs_of
+from rangedaemon.storage import lanes
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
 from rangedaemon.storage.sample import make_sample
@@ -158,7 +158,7 @@ class Daemon(LoggingRoot):
         self._journal_thread.start()
         self._lanes.start()
         self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
-        self._serving.open(config.state_dir, self._journal)
+        self._serving.open(config.state_dir, self._journal, self._lanes)
         self._runner, self._network = build_runner(
             config,
             self._reactor,

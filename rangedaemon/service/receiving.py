@@ -41,6 +41,7 @@ class Receiving:
         reactor: Any,
         in_thread: InThread,
         *,
+        in_lane: InThread,
         state_dir: Path,
         journal: Transactions,
     ) -> None:
@@ -57,6 +58,7 @@ class Receiving:
             [_upload_mount(mount, uploads) for mount, uploads in taking],
             journal=journal,
             in_thread=in_thread,
+            in_lane=in_lane,
             clock=reactor,
         )
         self.receivers: Mapping[str, Receiver] = {

@@ -60,16 +60,18 @@ class Serving(MultiService):
         if _count(server):
             self._workers = self._make_workers(server, self.listeners.endpoints)
 
-    def open(self, state_dir: Path, journal: Transactions) -> None:
+    def open(self, state_dir: Path, journal: Transactions, in_lane: InThread) -> None:
         """
         Take uploads from now on, where there are mounts that do.
 
+        :param in_lane: moves their octets from the sockets into the files.
         :raises StorageFault: a file of credentials cannot be used.
         """
         self._receive = partial(
             Receiving,
             reactor=self._reactor,
             in_thread=self._in_thread,
+            in_lane=in_lane,
             state_dir=state_dir,
             journal=journal,
         )

@@ -149,8 +149,11 @@ class PartFile:
                 position += _write_all(self._fd, position, blocks[at : at + MOST_BUFFERS])
         return position - offset
 
-    def splice(self, offset: int, pipe: int, count: int) -> None:
-        """Move *count* octets from *pipe* to *offset*, without a copy where that can be."""
+    def splice(self, offset: int, pipe: int, count: int) -> int:
+        """Move *count* octets from *pipe* to *offset*, without a copy where that can be.
+
+        :returns: how many octets that was.
+        """
         end = offset + count
         with storage_faults(self.path):
             try:
@@ -161,6 +164,7 @@ class PartFile:
                     raise
                 while offset < end:
                     offset += _write_all(self._fd, offset, [os.read(pipe, end - offset)])
+        return count
 
     def read_into(self, offset: int, view: memoryview) -> None:
         """Fill *view* from *offset* on.

@@ -9,7 +9,6 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.client.intake import Intake
-from rangedaemon.client.lanes import MOST, Hauled, Store
 from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.throttle import Throttle
@@ -17,6 +16,7 @@ from rangedaemon.core.intervals import EMPTY
 from rangedaemon.core.plan import Plan
 from rangedaemon.core.timetable import Hour
 from rangedaemon.errors import Fault, NoSpace, Unreachable
+from rangedaemon.storage.lanes import MOST, Hauled, Store
 from tests.client.world import HandFired
 
 SIZE = 8 * MOST

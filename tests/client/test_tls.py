@@ -18,11 +18,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.client.lanes import MOST, Hauled, Lanes, Store
 from rangedaemon.client.tls import Link, TLSEndpoint
 from rangedaemon.client.trust import context_of
 from rangedaemon.core.access import TlsTerms
 from rangedaemon.errors import Untrusted
+from rangedaemon.storage.lanes import MOST, Hauled, Lanes, Store
 from tests.client.certificates import write_certificate
 from tests.client.world import scratch
 

@@ -144,8 +144,11 @@ class FloodTests(MiddleCase):
     def test_two_writers(self) -> None:
         """A newer PATCH ends the older one, which is told so."""
         path = self.create()
+        name = "rangedaemon_upload_received_bytes_total"
+        before = self.metric(name)
         with closing(self.begin(path, 0)) as older:
             older.sendall(content(1, 0, MIB))
+            until(lambda: self.metric(name) >= before + MIB, "the older one is under way")
             self.complete(path)
             self.assertIn(b" 409 ", older.recv(4096))
         self.assert_received()

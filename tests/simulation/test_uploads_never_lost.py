@@ -20,7 +20,8 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -83,12 +84,18 @@ class Sent:
     finished: bool = False
     given_up: bool = False
     """Whether somebody has asked for its end: its octets may be gone."""
+    writes: int = 0
+    """How many requests have written to it."""
+    still: int | None = None
+    """The offset that was told when nobody was to write any more, until somebody does."""
 
     def saw(self, upload: Upload) -> None:
         """The store has said this of it: all of it has to stay true."""
         if not self.given_up and upload.state in (UploadState.OPEN, UploadState.PUBLISHING):
             lost = self.acknowledged - upload.arrived
             assert not lost, f"{self.name}: {lost} was acknowledged and is gone"
+        if self.still is not None and upload.state is UploadState.OPEN:
+            assert upload.offset == self.still, f"{self.name}: {self.still} did not stay true"
         self.acknowledged |= upload.arrived
         self.finished = self.finished or upload.finished
         self.upload = upload
@@ -103,7 +110,6 @@ class Sending:
     right: bool
     """Whether the octets are those of the upload."""
     digest: bool
-    faults: list[Fault] = field(default_factory=list)
 
 
 class Engine(RuleBasedStateMachine):
@@ -292,8 +298,8 @@ class Engine(RuleBasedStateMachine):
 
     # -- what senders do ----------------------------------------------------------------------
 
-    def _pick(self, which: int, *, known: bool = True) -> Sent | None:
-        there = [s for s in self.sent if s.upload is not None or not known]
+    def _pick(self, which: int) -> Sent | None:
+        there = self._named()
         return there[which % len(there)] if there else None
 
     @rule(
@@ -343,15 +349,19 @@ class Engine(RuleBasedStateMachine):
         run = sent.content[offset : offset + count]
         wanted = hashlib.sha1(run if digest == "right" else b"another" + run).hexdigest()
         sending: list[Sending] = []
+        ended: list[bool] = []
         ears = Ears(
-            on_end=lambda fault: sending[0].faults.append(fault) if sending else None,
+            on_end=lambda _fault: (ended.append(True), self._give_up(sending)),
             on_committed=lambda upto: self._safe_upto(sent, upto, life),
         )
         life = self.life
+        sent.still, sent.writes = None, sent.writes + 1
 
         def begun(writer: Writer) -> None:
             sending.append(Sending(sent, writer, digest != "wrong", digest is not None))
             self.sending.append(sending[0])
+            if ended:
+                self._give_up(sending)
 
         story = life.store.write(
             sent.upload,
@@ -362,6 +372,12 @@ class Engine(RuleBasedStateMachine):
         )
         self._ask(story, begun)
         self._check()
+
+    def _give_up(self, begun: list[Sending]) -> None:
+        """As an adapter does: at once, if it has the writer already."""
+        for sending in [sending for sending in begun if sending in self.sending]:
+            self.sending.remove(sending)
+            self._ask(sending.writer.abandon(), sending.sent.saw)
 
     def _safe_upto(self, sent: Sent, upto: int, life: Life) -> None:
         if self.life is life and self.left is None:
@@ -382,6 +398,19 @@ class Engine(RuleBasedStateMachine):
             writer.push(block[:1500])
             block = block[1500:]
         self._check()
+
+    @rule(which=WHICH, turns=st.integers(0, 4))
+    def ask_while_written(self, which: int, turns: int) -> None:
+        """Who comes back asks for the offset while the lost connection's octets are written."""
+        if self.sending:
+            sending = self.sending[which % len(self.sending)]
+            self.push(which, 700)
+            if self.sending and sending in self.sending:
+                self.work([0] * turns)
+                self.find(self._named().index(sending.sent), preempt=True)
+
+    def _named(self) -> list[Sent]:
+        return [sent for sent in self.sent if sent.upload is not None]
 
     @rule(which=WHICH, lost=st.booleans())
     def end_run(self, which: int, lost: bool) -> None:
@@ -404,6 +433,7 @@ class Engine(RuleBasedStateMachine):
         if sent is not None and sent.upload is not None:
             run = sent.content[sent.upload.offset :][:count]
             wanted = hashlib.sha1(run).hexdigest()
+            sent.still, sent.writes = None, sent.writes + 1
             octets = run if right else bytes(255 - octet for octet in run)
             self._ask(self._story_of_run(sent.upload, octets, wanted), sent.saw)
             self._check()
@@ -429,8 +459,14 @@ class Engine(RuleBasedStateMachine):
         sent = self._pick(which)
         if sent is not None and sent.upload is not None:
             story = self.life.store.find(sent.scope, sent.upload.id, preempt=preempt)
-            self._ask(story, sent.saw)
+            asked_for = sent.scope.protocol is UploadProtocol.TUS and preempt
+            self._ask(story, partial(self._found, sent, sent.writes, asked_for))
             self._check()
+
+    def _found(self, sent: Sent, writes: int, still: bool, upload: Upload) -> None:
+        sent.saw(upload)
+        if still and writes == sent.writes:
+            sent.still = upload.offset
 
     @rule(which=WHICH)
     def finish(self, which: int) -> None:
@@ -560,6 +596,7 @@ class Engine(RuleBasedStateMachine):
         if upload.length is None:
             upload = await store.set_length(upload, len(sent.content))
         if upload.parts is None:
+            sent.still, sent.writes = None, sent.writes + 1
             for gap in upload.arrived.gaps(ByteRange(0, len(sent.content))):
                 writer = await store.write(upload, gap.start, count=len(gap))
                 writer.push(sent.content[gap.start : gap.stop])

@@ -39,6 +39,7 @@ class Live:
         self.written = upload.arrived
         """That, and what is written since."""
         self.writers: list[RunWriter] = []
+        """Those whose octets are not all claimed yet, whether they take more or not."""
         self.broken: Fault | None = None
         """Why nothing can be claimed any more until it is loaded anew."""
         self.closed = Signal()
@@ -96,7 +97,9 @@ class Live:
         :param announced: the position that its request has told to reach, 0 if it has not.
         """
         missing = self.written.gaps(run)
-        writer = RunWriter(self, part, self._means.in_thread, run, missing, ears, digest)
+        writer = RunWriter(
+            self, part, self._means.in_thread, self._means.in_lane, run, missing, ears, digest
+        )
         writer.announced = announced
         self.enter()
         self.writers.append(writer)
@@ -104,8 +107,8 @@ class Live:
             self._start_ticking()
         return writer
 
-    def ended(self, writer: RunWriter) -> None:
-        """That writer writes nothing more."""
+    def settled(self, writer: RunWriter) -> None:
+        """That writer writes nothing more, and what it brought is claimed."""
         self.writers.remove(writer)
         if not self.writers and self._tick is not None:
             self._tick.cancel()
@@ -113,9 +116,15 @@ class Live:
 
     async def end_writers(self, fault: Fault) -> None:
         """End all of them; what they brought is claimed when this returns."""
-        for writer in list(self.writers):
+        writers = list(self.writers)
+        for writer in writers:
             writer.end(fault)
-        for writer in list(self.writers):
+        for writer in writers:
+            await writer.settle(whole=False)
+
+    async def await_ending(self) -> None:
+        """Return when what those brought is claimed who take no more."""
+        for writer in [writer for writer in self.writers if writer.over]:
             await writer.settle(whole=False)
 
     def wrote(self, piece: ByteRange) -> None:

@@ -25,6 +25,8 @@ class Means:
     files: UploadFiles
     journal: Transactions
     in_thread: InThread
+    in_lane: InThread
+    """Where octets are moved from sockets into files."""
     clock: IReactorTime
     wall: Callable[[], float]
     """Seconds since the epoch."""

@@ -40,7 +40,8 @@ class Ears:
     """The writer was full and is not any more: go on reading."""
     on_end: Callable[[Fault], None] = _nothing
     """Once, where the writer ends before its time: `Preempted`, `TooLong`, `NoSpace`,
-    `UploadGone` (terminated), ...; `commit` raises the same.  Stop reading and answer."""
+    `UploadGone` (terminated), ...; `commit` raises the same.  Stop reading and answer.
+    It may come before `UploadStore.write` has answered."""
     on_committed: Callable[[int], None] = _nothing
     """After a checkpoint: the offset up to which the upload is safe without a hole (for
     interim answers)."""

@@ -71,17 +71,22 @@ def open_upload_store(
     journal: Transactions,
     in_thread: InThread,
     clock: IReactorTime,
+    in_lane: InThread | None = None,
     wall: Callable[[], float] = time.time,
     new_id: Callable[[], str] = lambda: secrets.token_hex(16),
     checkpoint_interval: float = CHECKPOINT_INTERVAL,
     keep_free: int = KEEP_FREE,
 ) -> Uploads:
-    """The uploads of *state_dir*, whose *journal* is open; nothing is read or made yet."""
+    """The uploads of *state_dir*, whose *journal* is open; nothing is read or made yet.
+
+    :param in_lane: runs hauls; None: as everything else.
+    """
     by_path = {mount.path: mount for mount in mounts}
     means = Means(
         files=UploadFiles(state_dir),
         journal=journal,
         in_thread=in_thread,
+        in_lane=in_lane or in_thread,
         clock=clock,
         wall=wall,
         mounts=by_path,
@@ -230,6 +235,7 @@ class Uploads(UploadStore):
             self._check_there(live.upload)
             if live.upload.scope.protocol.in_order:
                 await live.end_writers(_preempted())
+            await live.await_ending()
             if live.broken is not None:
                 raise live.broken
             mount = self._means.mount(live.upload.scope)

@@ -9,7 +9,7 @@ written again: what was acknowledged stays what it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -20,6 +20,7 @@ from rangedaemon.core.uploadrules import parse_digest
 from rangedaemon.core.uploads import Upload
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.storage.hashes import HashState, new_hash
+from rangedaemon.storage.lanes import Store
 from rangedaemon.storage.partfile import PartFile
 from rangedaemon.storage.threads import InThread
 from rangedaemon.storage.uploads.means import Signal
@@ -43,8 +44,8 @@ class Target(Protocol):
     def wrote(self, piece: ByteRange) -> None:
         """Octets are written, and good as far as anybody can tell."""
 
-    def ended(self, writer: RunWriter) -> None:
-        """That writer writes nothing more."""
+    def settled(self, writer: RunWriter) -> None:
+        """That writer writes nothing more, and what it brought is claimed."""
 
     def leave(self) -> None:
         """That writer is done with it."""
@@ -61,12 +62,14 @@ class RunWriter:
         target: Target,
         part: PartFile,
         in_thread: InThread,
+        in_lane: InThread,
         run: ByteRange,
         missing: IntervalSet,
         ears: Ears,
         digest: str | None,
     ) -> None:
         """
+        :param in_lane: runs hauls.
         :param run: the octets that it may bring.
         :param missing: those of them that are not there yet.
         """
@@ -77,6 +80,7 @@ class RunWriter:
         self._target = target
         self._part = part
         self._in_thread = in_thread
+        self._in_lane = in_lane
         self._missing = missing
         self._ears = ears
         algorithm, self._wanted = parse_digest(digest) if digest is not None else ("", "")
@@ -89,7 +93,8 @@ class RunWriter:
         self._flushing = False
         self._writing: Signal | None = None
         self._fault: Fault | None = None
-        self._over = False
+        self.over = False
+        """Whether it takes no more octets."""
         self._settled: Signal | None = None
         self._outcome = target.upload
         self.full = False
@@ -99,7 +104,7 @@ class RunWriter:
 
     def push(self, block: bytes) -> None:
         """Take the next octets."""
-        if self._over or not block:
+        if self.over or not block:
             return
         room = self.run.stop - self.offset
         if len(block) > room:
@@ -181,11 +186,42 @@ class RunWriter:
         for gap in self._missing & IntervalSet([piece]):
             self._part.write(gap.start, [octets[gap.start - piece.start : gap.stop - piece.start]])
 
+    # -- octets are hauled ----------------------------------------------------------------
+
+    def wanted(self) -> int:
+        """How many octets a lane may put into the file next; 0: they have to be pushed."""
+        if self.over or self._state is not None or not self._missing.covers(self.run):
+            return 0
+        return self.run.stop - self.offset
+
+    async def haul(self, move: Callable[[Store, int], int], then: Callable[[int], None]) -> None:
+        """Let *move* put the next octets into the file in a lane; *then* is told how many."""
+        await self._drain()
+        if self.over:
+            return
+        writing = self._writing = Signal()
+        try:
+            count = await self._in_lane(move, self._part, self.offset)
+            self._hauled(count)
+        except Fault as fault:
+            self._fail(fault)
+            return
+        finally:
+            self._writing = None
+            writing.fire()
+        then(count)
+
+    def _hauled(self, count: int) -> None:
+        start, self.offset = self.offset, self.offset + count
+        self._position = self.offset
+        if count:
+            self._target.wrote(ByteRange(start, self.offset))
+
     def _fail(self, fault: Fault) -> None:
         self._blocks.clear()
         self._crumbs.clear()
         self._pending = 0
-        if self._over:
+        if self.over:
             self._fault = self._fault or fault
         else:
             self.end(fault)
@@ -197,14 +233,14 @@ class RunWriter:
 
         Nothing happens where the run has come to its end by itself.
         """
-        if not self._over:
-            self._over = True
+        if not self.over:
+            self.over = True
             self._fault = fault
             self._ears.on_end(fault)
 
     def committed(self, offset: int) -> None:
         """The upload is safe up to *offset*."""
-        if not self._over:
+        if not self.over:
             self._ears.on_committed(offset)
 
     async def commit(self) -> Upload:
@@ -224,7 +260,7 @@ class RunWriter:
 
         :param whole: whether the run has come to its own end.
         """
-        self._over = True
+        self.over = True
         if self._settled is None:
             self._settled = Signal()
             ensureDeferred(self._settle(self._settled, whole=whole))
@@ -234,12 +270,13 @@ class RunWriter:
         try:
             await self._drain()
             self._judge(whole=whole and self._fault is None)
-            self._target.ended(self)
+            self.announced = 0
             await self._target.checkpoint()
         except Fault as fault:
             self._fault = self._fault or fault
         finally:
             self._outcome = self._target.upload
+            self._target.settled(self)
             settled.fire()
             self._target.leave()
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from rangedaemon.core.uploads import Upload
 from rangedaemon.errors import NoSpace, StateForbids, StorageFault
 from rangedaemon.storage.ports import Transactions
+from rangedaemon.storage.uploads.ports import Ears
 from rangedaemon.storage.uploads.writing import BATCH, MOST_PENDING
 from tests.client.world import HandFired
 from tests.storage.uploads.case import Heard, UploadsCase, octets
@@ -182,3 +184,37 @@ class PressureTests(UploadsCase):
         self.failing(StateForbids, self.store.write(self.upload, 4))
         self.reopen()
         self.assertEqual(self.find(self.upload).offset, 4)
+
+    def test_asking_waits_for_the_claim(self) -> None:
+        """The offset that is told when a writer was ended is one that stays."""
+        ended = Ears(on_end=lambda _fault: self.abandoned.append(self.now_or_later()))
+        self.abandoned: list[Deferred[Upload]] = []
+        opening = Deferred.fromCoroutine(self.store.write(self.upload, 0, ended))
+        self.threads.release()
+        self.writer = self.successResultOf(opening)
+        self.threads.held = True
+        self.writer.push(bytes(BATCH))
+        self.threads.fire()
+        find = self.store.find(self.upload.scope, self.upload.id, preempt=True)
+        asking = Deferred.fromCoroutine(find)
+        self.assertNoResult(asking)
+        self.threads.release()
+        self.assertEqual(self.successResultOf(asking).offset, BATCH)
+        [abandoned] = self.abandoned
+        self.assertEqual(self.successResultOf(abandoned).offset, BATCH)
+
+    def now_or_later(self) -> Deferred[Upload]:
+        """What an adapter does when it is told that its writer has ended."""
+        return Deferred.fromCoroutine(self.writer.abandon())
+
+    def test_writing_waits_for_the_claim(self) -> None:
+        """A newer writer begins behind all that an older one brought, also if that is ending."""
+        self.writer.push(bytes(BATCH))
+        self.threads.fire()
+        committing = Deferred.fromCoroutine(self.writer.commit())
+        beginning = Deferred.fromCoroutine(self.store.write(self.upload, BATCH))
+        self.assertNoResult(committing)
+        self.assertNoResult(beginning)
+        self.threads.release()
+        self.assertEqual(self.successResultOf(committing).offset, BATCH)
+        self.assertEqual(self.successResultOf(beginning).offset, BATCH)

@@ -1,4 +1,4 @@
-"""Tests for `rangedaemon.client.lanes`: pipes stand in for the socket and for the file."""
+"""Tests for `rangedaemon.storage.lanes`: pipes stand in for the socket and for the file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import _IdentityTransferDecoder
 
-from rangedaemon.client.lanes import MOST, WORTH, Hauled, Hauler, Lanes, Store
 from rangedaemon.errors import NoSpace
+from rangedaemon.storage.lanes import MOST, WORTH, Hauled, Hauler, Lanes, Store
 
 
 class Shelf:

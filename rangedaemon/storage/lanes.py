@@ -5,7 +5,7 @@ Where a connection has much to read, and a transfer takes it, the reactor thread
 read it: it stops reading and hands the connection to a lane, a thread that moves what is
 there, at most `MOST` octets, and writes it where the transfer wants it.  The lane never
 waits for the peer, only for the disk.  On plain TCP splice(2) moves the octets past this
-process; over TLS they are decrypted on the way (`client.tls`).
+process; over TLS they are decrypted on the way (`rangedaemon.client.tls`).
 
 The HTTP parser counts a body by the lengths of what it is given, so it is given a stand-in
 of the length that was moved (`Hauled`).  Only bodies that Content-Length frames can go
@@ -27,8 +27,8 @@ from twisted.internet.defer import ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.tcp import Connection
 
-from rangedaemon.client.lowwater import ENOUGH, Mark, Sweep
 from rangedaemon.errors import StorageFault
+from rangedaemon.storage.lowwater import ENOUGH, Mark, Sweep
 
 MOST: Final = 1024 * 1024
 """Octets that one haul moves at most."""
@@ -70,8 +70,9 @@ class Hauled:
             raise TypeError("octets that were read stand before octets that were hauled")
         return self
 
-    def __getitem__(self, piece: slice) -> Hauled:
-        return Hauled(len(range(*piece.indices(self._count))))
+    def __getitem__(self, piece: slice) -> Hauled | bytes:
+        count = len(range(*piece.indices(self._count)))
+        return Hauled(count) if count else b""  # what follows a body is joined with octets
 
 
 Move = Callable[[int, Store, int, int], int]
