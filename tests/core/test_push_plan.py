@@ -73,7 +73,6 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(
             taken, [(0, ByteRange(0, 15)), (0, ByteRange(15, 20)), (0, ByteRange(90, SIZE)), None]
         )
-        self.assertTrue(plan.last)
         self.assertFalse(plan.done)
 
     def test_server_that_lost_octets(self) -> None:

@@ -21,7 +21,7 @@ from twisted.web.iweb import IAgentEndpointFactory
 
 from rangedaemon.client.origin import USER_AGENT, fault_of
 from rangedaemon.client.push.body import Body
-from rangedaemon.client.push.wire import Events, Heard, Wire
+from rangedaemon.client.push.wire import Heard, Wire
 from rangedaemon.core.access import Route
 from rangedaemon.core.counters import Counters
 from rangedaemon.core.urls import Origin, origin_of
@@ -73,30 +73,25 @@ class Sender:
         self._counters = counters or Counters()
         self._kept: defaultdict[Key, list[tuple[Wire, IDelayedCall]]] = defaultdict(list)
 
-    async def ask(
-        self, request: Request, body: Body | None = None, on_news: Events = lambda _event: None
-    ) -> Heard:
+    async def ask(self, request: Request, body: Body | None = None) -> Heard:
         """
         The final answer to *request*.
 
-        :param on_news: called with each 1xx.
         :raises OriginFault: there is none.
         :raises Fault: the body's octets could not be had.
         """
         kept = self._take(request.key)
         if kept is not None:
             try:
-                return await self._ask_over(kept, request, body, on_news)
+                return await self._ask_over(kept, request, body)
             except Unreachable:
                 if body is not None:
                     raise
-        return await self._ask_over(await self._connect(request), request, body, on_news)
+        return await self._ask_over(await self._connect(request), request, body)
 
-    async def _ask_over(
-        self, wire: Wire, request: Request, body: Body | None, on_news: Events
-    ) -> Heard:
+    async def _ask_over(self, wire: Wire, request: Request, body: Body | None) -> Heard:
         try:
-            heard = await wire.ask(_head(request, body), body, on_news)
+            heard = await wire.ask(_head(request, body), body)
         except Fault as fault:
             raise _about(fault, request.url) from fault
         self._counters.answers[heard.head.status_code] += 1

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from rangedaemon.client.push.body import Body
 from rangedaemon.client.push.outbound import Outbound
 from rangedaemon.client.push.sender import Request
-from rangedaemon.client.push.wire import Events, Heard
+from rangedaemon.client.push.wire import Heard
 from rangedaemon.client.redirects import next_hop
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobSpec
@@ -48,7 +48,6 @@ class Server:
         *,
         at: str | None = None,
         body: Body | None = None,
-        on_news: Events = lambda _event: None,
     ) -> Answer:
         """
         The answer to one request, whatever it says.
@@ -57,16 +56,16 @@ class Server:
         :raises OriginFault: there is none, or it is a redirect that is not followed.
         """
         if at is not None or body is not None:
-            return await self._once(method, fields, at or self._endpoint, body, on_news)
+            return await self._once(method, fields, at or self._endpoint, body)
         for _ in range(MOST_REDIRECTS):
-            answer = await self._once(method, fields, self._endpoint, None, on_news)
+            answer = await self._once(method, fields, self._endpoint, None)
             if answer.status not in KEEPING_METHOD:
                 return answer
             self._endpoint = next_hop(self._endpoint, answer.fields.get("location"))
         raise TooManyRedirects(f"more than {MOST_REDIRECTS} redirects", url=self._told)
 
     async def _once(
-        self, method: str, fields: Mapping[str, str], url: str, body: Body | None, on_news: Events
+        self, method: str, fields: Mapping[str, str], url: str, body: Body | None
     ) -> Answer:
         ours = {name.lower() for name in fields}
         own = self._access.fields(url, self._told, self._spec.headers, self._spec.logins).items()
@@ -77,7 +76,7 @@ class Server:
         hosts.insist_on_peace(url)
         try:
             async with hosts.slot(url):
-                heard = await self._sender.ask(request, body, on_news)
+                heard = await self._sender.ask(request, body)
         except OriginFault as fault:
             if isinstance(fault, Unreachable):
                 hosts.overloaded(url, None)

@@ -30,8 +30,6 @@ MOST_TEXT = 4096
 MOST_BODY = 256 * 1024
 """Octets of an answer's body that are read for the sake of its connection."""
 
-Events = Callable[[h11.InformationalResponse], None]
-
 
 class Heard:
     """A final answer as it comes in."""
@@ -64,19 +62,16 @@ class Wire(Protocol):
         self._room: Deferred[None] | None = None
         self._full = False
         self._timer: IDelayedCall | None = None
-        self._on_news: Events = lambda _event: None
 
     # -- one request ------------------------------------------------------------------
 
-    async def ask(self, request: h11.Request, body: Body | None, on_news: Events) -> Heard:
+    async def ask(self, request: h11.Request, body: Body | None) -> Heard:
         """
         Send a request; its final answer.
 
-        :param on_news: called with each 1xx.
         :raises Unreachable, TimedOut, BadResponse: none came.
         :raises Fault: the body's octets could not be had.
         """
-        self._on_news = on_news
         self._heard = None
         answer = self._answer = Deferred()
         try:
@@ -218,7 +213,7 @@ class Wire(Protocol):
     def _take(self, event: object) -> None:
         match event:
             case h11.InformationalResponse():
-                self._on_news(event)
+                pass  # a piece is short: its final answer tells soon enough what arrived
             case h11.Response():
                 self._heard = Heard(event, early=self._http.our_state is h11.SEND_BODY)
                 self._go_on()

@@ -59,6 +59,12 @@ def refusal(answer: Answer, now: float, *, begun: bool) -> OriginFault:
     :param now: seconds since the epoch.
     :param begun: whether an upload of ours was asked for, and not the endpoint.
     """
+    fault = _refusal(answer, now, begun=begun)
+    fault.answered = answer.status
+    return fault
+
+
+def _refusal(answer: Answer, now: float, *, begun: bool) -> OriginFault:
     text, url = f"the server answered {answer.status}", answer.url
     if answer.status == 409:
         return OffsetConflict(text, url=url)

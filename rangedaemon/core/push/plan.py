@@ -56,12 +56,6 @@ class PushPlan:
         """Whether the server has every octet."""
         return all(self.there.covers(part) for part in self._parts)
 
-    @property
-    def last(self) -> bool:
-        """Whether all that is missing is on its way."""
-        away = self.there | IntervalSet(self._away)
-        return all(away.covers(part) for part in self._parts)
-
     def take(self, most: int, hands: int = 1) -> tuple[int, ByteRange] | None:
         """The next piece and the number of its part; None: nothing is left for a free hand.
 
