@@ -80,9 +80,10 @@ class Network:
     def ways_for(self, route: Route) -> IAgentEndpointFactory:
         """Where addresses lead by *route*, for who speaks HTTP himself."""
         ways = self._ways(route)
-        if route.proxy is None or not route.guarded:
+        if route.proxy is None:
             return ways
-        return JudgedWays(ways, self._reactor, self._policy)
+        through = ThroughProxy(ways, route.proxy)
+        return JudgedWays(through, self._reactor, self._policy) if route.guarded else through
 
     def _ways(self, route: Route) -> Ways:
         return Ways(self._reactor, route, self._policy, self._timeout, self._lanes)
@@ -110,9 +111,7 @@ class Network:
         return cast("IAgent", IdentityAgent(agent))
 
     def _plain_proxy(self, ways: Ways, proxy: Proxy) -> IAgent:
-        agent = ProxyAgent(
-            WideEndpoint(ways.to_proxy(proxy), self._lanes), self._reactor, self._pool()
-        )
+        agent = ProxyAgent(ways.in_the_open(proxy), self._reactor, self._pool())
         return ForProxy(cast("IAgent", agent), proxy)
 
     def _pool(self) -> HTTPConnectionPool:
@@ -161,6 +160,10 @@ class Ways:
             pins=self._route.tls.pins if self._route.tls is not None else frozenset(),
         )
 
+    def in_the_open(self, proxy: Proxy) -> IStreamClientEndpoint:
+        """The endpoint of *proxy* for what it is told in the absolute form (RFC 9112, 3.2.2)."""
+        return cast("IStreamClientEndpoint", WideEndpoint(self.to_proxy(proxy), self._lanes))
+
     def to_proxy(self, proxy: Proxy) -> IStreamClientEndpoint:
         """The endpoint of *proxy*, which the operator named: its address is not judged."""
         endpoint = HostnameEndpoint(self._reactor, proxy.host, proxy.port, timeout=self._timeout)
@@ -178,10 +181,25 @@ class Ways:
 
 
 @implementer(IAgentEndpointFactory)
+class ThroughProxy:
+    """Ways through a proxy: to itself for plain http where it speaks that, else tunnels."""
+
+    def __init__(self, ways: Ways, proxy: Proxy) -> None:
+        self._ways = ways
+        self._proxy = proxy
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
+        """The endpoint of *uri*."""
+        if self._proxy.kind == "http" and uri.scheme == b"http":
+            return self._ways.in_the_open(self._proxy)
+        return self._ways.endpointForURI(uri)
+
+
+@implementer(IAgentEndpointFactory)
 class JudgedWays:
     """Ways through a proxy, which looks names up itself: we look them up before."""
 
-    def __init__(self, inner: Ways, reactor: Any, policy: AddressPolicy) -> None:
+    def __init__(self, inner: IAgentEndpointFactory, reactor: Any, policy: AddressPolicy) -> None:
         self._inner = inner
         self._reactor = reactor
         self._policy = policy

@@ -147,7 +147,13 @@ def _head(request: Request, body: Body | None) -> h11.Request:
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"
-    fields = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": USER_AGENT, **request.fields}
+    host = parts.netloc.rpartition("@")[2]
+    fields = {"Host": host, "User-Agent": USER_AGENT, **request.fields}
+    proxy = request.route.proxy
+    if proxy is not None and proxy.kind == "http" and parts.scheme == "http":
+        target = f"http://{host}{target}"
+        if proxy.authorization is not None:
+            fields["Proxy-Authorization"] = proxy.authorization
     if body is not None or request.method in ("POST", "PATCH", "PUT"):
         fields["Content-Length"] = str(len(body) if body is not None else 0)
     octets = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields.items()]
