@@ -63,6 +63,7 @@ class SocketLane:
         self._socket: socket.socket = self._transport.socket  # which a lost one has no more
         self._quick = False
         """Whether the peer took the last octets as fast as they came."""
+        self._first = _FIRST_WINDOW
         self._cork(closed=True)
         peer.attach()
 
@@ -113,6 +114,7 @@ class SocketLane:
             watch.check()
             return send_for_a_while(own, fd, start, stop, over)
 
+        self._first = _TELLING
         with _slots.taken(), _own_descriptor(self._transport) as own:
             reached, self._quick = await self._in_thread(work, own)
         self._peer.moved += reached - start
@@ -122,7 +124,7 @@ class SocketLane:
 
     async def _send_windows(self, fd: int, start: int, stop: int, watch: Watch) -> int:
         """Send windows until the end, or until the peer turns out to be quick; say how far."""
-        size = _FIRST_WINDOW
+        size = self._first
         edge = min(stop, start + size)
         ready = self._prepared(fd, start, edge, watch)
         try:

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-_MOST_SHIFTS: Final = 4
-"""At once: they take half of the threads that a process has for its disk."""
+_MOST_SHIFTS: Final = 2
+"""At once: half of the threads that the daemon has for its disk stay free for the others."""
 _LENGTH: Final = 0.1
 """Seconds after which others are let in; a turn of the reactor costs a thousandth of it."""
-_WAIT: Final = 10
+_WAIT: Final = 20
 """Milliseconds for which a full socket may keep a thread waiting."""
 _MOST_AT_ONCE: Final = 2 * 1024 * 1024
 
