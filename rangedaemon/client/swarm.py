@@ -158,7 +158,9 @@ class Swarm:
     # -- workers ----------------------------------------------------------------
 
     def _take(self) -> Claim | None:
-        return self._plan.take(min(self._allowed, self.most))
+        # Whom our own limits hold back a rival makes no faster: it only takes of them.
+        race = not any(intake.paused for intake in self.intakes)
+        return self._plan.take(min(self._allowed, self.most), race=race)
 
     def _start(self, claim: Claim, source: Source, first: Opening | None) -> None:
         worker = ensureDeferred(self._work(claim, source, first))

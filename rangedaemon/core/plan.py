@@ -122,10 +122,11 @@ class Plan:
         self.holes = IntervalSet()
         return self._hold(Claim(0, OPEN_END if self.length is None else self.length))
 
-    def take(self, connections: int) -> Claim | None:
+    def take(self, connections: int, *, race: bool = True) -> Claim | None:
         """The next claim for a free connection, None where nothing is left to help with.
 
         :param connections: how many connections share the work.
+        :param race: whether the last octets may be fetched twice, to have them sooner.
         """
         if self.holes:
             return self._from_hole(max(1, connections))
@@ -134,7 +135,7 @@ class Plan:
             return None
         if victim.free >= 2 * SMALLEST_THEFT:
             return self._steal(victim)
-        return self._race(victim)
+        return self._race(victim) if race else None
 
     def advance(self, claim: Claim, count: int) -> int:
         """Count *count* arrived octets; how many of them belong to the claim."""

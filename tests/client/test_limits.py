@@ -143,10 +143,10 @@ class PacerTests(SynchronousTestCase):
 class ChangedMeanwhileTests(SynchronousTestCase):
     """Limits that change while octets come."""
 
-    def run_at(self, world: World) -> float:
+    def run_at(self, world: World, segments: int = 1) -> float:
         """Fetch the file; how many seconds it took."""
         world.origin.script = in_blocks
-        _, ended = world.start(segments=1)
+        _, ended = world.start(segments=segments)
         seconds = 0.0
         while not ended.called and seconds < 1000:
             world.pass_time(0.5)
@@ -159,6 +159,11 @@ class ChangedMeanwhileTests(SynchronousTestCase):
         for rates in ({"rate_limit": 1000}, {"rate_limit_per_host": 1000}):
             took = self.run_at(World(self, **rates))
             self.assertTrue(60 <= took <= 70, took)
+
+    def test_nothing_twice(self) -> None:
+        """Several connections under one limit are no slower: none fetches what another one has."""
+        took = self.run_at(World(self, rate_limit=1000), segments=8)
+        self.assertTrue(60 <= took <= 70, took)
 
     def test_window_opens(self) -> None:
         """Who is held back by the limit of an hour goes on soon after it has ended."""
