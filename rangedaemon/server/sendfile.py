@@ -28,6 +28,8 @@ from rangedaemon.storage.reading import bring_in, read_exactly, seems_cached
 from rangedaemon.storage.threads import InThread
 
 _FIRST_WINDOW: Final = 256 * 1024
+_NEXT_WINDOW: Final = 1024 * 1024
+"""After a shift, for a peer that has been quick before."""
 _LARGEST_WINDOW: Final = 8 * 1024 * 1024
 _MOST_AT_ONCE: Final = 2 * 1024 * 1024
 """Octets per call; the kernel takes them in about a millisecond."""
@@ -114,7 +116,7 @@ class SocketLane:
             watch.check()
             return send_for_a_while(own, fd, start, stop, over)
 
-        self._first = _TELLING
+        self._first = _NEXT_WINDOW
         with _slots.taken(), _own_descriptor(self._transport) as own:
             reached, self._quick = await self._in_thread(work, own)
         self._peer.moved += reached - start
