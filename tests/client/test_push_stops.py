@@ -231,6 +231,21 @@ class RefusalTests(PushCase):
         self.assertIs(record.state, S.WAITING)
         self.assertEqual(len(world.receiver.asked("POST")), 4)
 
+    def test_forgotten_whatever_is_sent(self) -> None:
+        """Octets that a server takes and then forgets are no progress: it is given up."""
+        world = PushWorld(self, pattern(3 * MIB))
+        record = world.record()
+        for _ in range(3):
+            world.receiver.on_octets = lambda: self._lose_after(world, MIB)
+            record = world.push(world.again(record))
+        self.assert_failed(record, "upload-gone")
+
+    def _lose_after(self, world: PushWorld, count: int) -> None:
+        """Every upload is forgotten once it has so many octets."""
+        for upload in world.receiver.uploads.values():
+            if len(upload.octets) >= count and not world.receiver.refusals:
+                world.receiver.refusals = [("PATCH", 404, {})]
+
     def test_server_that_knows_no_uploads(self) -> None:
         """Nothing is sent to who does not say that it takes uploads."""
         world = PushWorld(self, CONTENT)

@@ -135,12 +135,6 @@ class Sender:
         if not self._kept[key]:
             del self._kept[key]
 
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
-        for waiting in [*self._kept.values()]:
-            for wire, _ in [*waiting]:
-                wire.abort()
-
 
 def _head(request: Request, body: Body | None) -> h11.Request:
     parts = urlsplit(request.url)
