@@ -32,9 +32,14 @@ class CallsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.calls: list[tuple[str, str, Deferred[None]]] = []
-        self.hooks = Hooks([self.hook("a")], lambda s: ({"id": s.record.id}, "{}"), lambda: 0.0)
+        self.at_once = False
+        self.start(self.hook("a"))
+
+    def start(self, *hooks: Hook) -> None:
+        """Have these called instead."""
+        self.hooks = Hooks(hooks, lambda s: ({"id": s.record.id}, "{}"), lambda: 0.0)
         self.hooks.startService()
-        self.addCleanup(lambda: self.successResultOf(self.hooks.stopService()))
+        self.addCleanup(lambda hooks: self.successResultOf(hooks.stopService()), self.hooks)
 
     def hook(self, name: str, *occasions: Occasion) -> Hook:
         """A hook whose calls the test ends."""
@@ -42,6 +47,8 @@ class CallsTests(SynchronousTestCase):
         def act(call: Call) -> Deferred[None]:
             end: Deferred[None] = Deferred()
             self.calls.append((call.job["id"], call.occasion.value, end))
+            if self.at_once:
+                end.callback(None)
             return end
 
         return Hook(name, frozenset(occasions or Occasion), act)
@@ -84,10 +91,32 @@ class CallsTests(SynchronousTestCase):
 
     def test_only_what_is_wanted(self) -> None:
         """A hook hears of its occasions alone; without hooks nothing is made of an event."""
-        self.hooks.hooks = [self.hook("b", Occasion.FAILURE)]
+        self.start(self.hook("b", Occasion.FAILURE))
         self.live("x", S.PROBING, S.ACTIVE, S.COMPLETE)
         self.live("y", S.PROBING, S.FAILED)
         self.assertEqual(self.told(), [("y", "failure")])
+
+    def test_each_by_itself(self) -> None:
+        """A hook that hangs keeps no other one from being called."""
+        told: list[str] = []
+
+        async def fast(call: Call) -> None:
+            told.append(call.job["id"])
+
+        self.start(self.hook("hangs"), Hook("fast", frozenset(Occasion), fast))
+        for number in range(AT_ONCE + IN_LINE + 5):
+            self.live(str(number), S.PROBING)
+        self.assertEqual((len(self.calls), len(told)), (AT_ONCE, AT_ONCE + IN_LINE + 5))
+
+    def test_calls_that_end_at_once(self) -> None:
+        """A full line whose calls end as soon as they begin is worked off in a loop."""
+        for number in range(AT_ONCE + IN_LINE):
+            self.live(str(number), S.PROBING)
+        begun = len(self.calls)
+        for _, _, end in self.calls[:begun]:
+            self.at_once = True
+            end.callback(None)
+        self.assertEqual(len(self.calls), AT_ONCE + IN_LINE)
 
     def test_a_hook_that_fails(self) -> None:
         """Its failure is logged, and the next call is made."""
