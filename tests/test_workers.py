@@ -126,6 +126,50 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((self.workers.sent, self.workers.connections), (120, 2))
         self.assertEqual(self.workers.answers, {"200": 120, "206": 2})
 
+    def last_told(self, process: ScriptedProcess) -> Any:
+        """The last line that a process was told."""
+        return json.loads(process.told.splitlines()[-1])
+
+    def test_change(self) -> None:
+        """All are told of another setup; that is done when each serves it or has made room."""
+        self.serve()
+        changed = self.workers.change('{"b": 2}', 5.0)
+        for process in self.reactor.processes:
+            self.assertEqual(self.last_told(process), {"change": 1, "setup": '{"b": 2}'})
+        self.reactor.processes[0].says(changed=1)
+        self.assertNoResult(changed)
+        self.reactor.advance(60)
+        self.reactor.processes[1].dies()
+        self.successResultOf(changed)
+        self.reactor.advance(0)
+        self.assertEqual(self.last_told(self.reactor.processes[2])["setup"], '{"b": 2}')
+
+    def test_changed_twice(self) -> None:
+        """Answers are told apart by their numbers."""
+        self.serve()
+        first, second = (self.workers.change(text, 5.0) for text in ("{}", '{"c": 3}'))
+        for process in self.reactor.processes:
+            process.says(changed=1)
+        self.successResultOf(first)
+        self.assertNoResult(second)
+        for process in self.reactor.processes:
+            process.says(changed=2)
+        self.successResultOf(second)
+
+    def test_retire(self) -> None:
+        """They end when they like, nobody takes their place, and then it is done."""
+        self.serve()
+        self.reactor.processes[0].says(sent=100, connections=1, answers={})
+        retired = self.workers.retire()
+        self.assertEqual(self.last_told(self.reactor.processes[0]), {"retire": True})
+        self.reactor.advance(1e6)
+        self.assertNoResult(retired)
+        for process in [*self.reactor.processes]:
+            process.dies(reason=ProcessDone(0))
+        self.successResultOf(retired)
+        self.reactor.advance(100)
+        self.assertEqual((len(self.reactor.processes), self.workers.sent), (2, 100))
+
     def test_stop(self) -> None:
         """All are asked to end; that is done when the last has; nobody is replaced."""
         self.serve()
