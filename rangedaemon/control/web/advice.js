@@ -39,7 +39,7 @@ const ADVICE = {
   "proxy-refused": ["The proxy refuses to lead there.", "Ask whoever runs the proxy."],
   changed: ["The file changed on the server while it was fetched.", "Try again to fetch the new version."],
   "checksum-mismatch": ["The file is not what the checksum promises.", "Do not use it. Compare the checksum with its publisher's; another mirror may have the right file."],
-  "no-space": ["The disk is full.", "Free some space, then try again: what was fetched is kept."],
+  "no-space": ["The disk has no room for it.", "Free some space, then try again: what was fetched is kept. A file larger than its disk needs another folder."],
   "not-writable": ["The daemon may not write into the folder.", "Give its user the right to write there, then try again."],
   "too-many-redirects": ["The server sends us in circles.", "Open the address in a browser and add the one where it ends."],
   "bad-redirect": ["The server leads to where the daemon does not follow.", "Open the address in a browser and add the one where it ends."],
