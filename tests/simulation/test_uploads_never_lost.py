@@ -161,6 +161,9 @@ class Engine(RuleBasedStateMachine):
         self.books = Books(self._step)
         self.cleanups.callback(self.books.close)
         self._boot()
+        for protocol in (UploadProtocol.TUS, UploadProtocol.SEGMENTED):
+            self.create(3000, protocol, deferred=False, partial=False, promised=False)
+        self.life.work_off()
 
     def teardown(self) -> None:
         """From now on everybody behaves: every upload gets done."""
@@ -399,18 +402,24 @@ class Engine(RuleBasedStateMachine):
             block = block[1500:]
         self._check()
 
-    @rule(which=WHICH, turns=st.integers(0, 4))
-    def ask_while_written(self, which: int, turns: int) -> None:
-        """Who comes back asks for the offset while the lost connection's octets are written."""
-        if self.sending:
-            sending = self.sending[which % len(self.sending)]
-            self.push(which, 700)
-            if self.sending and sending in self.sending:
-                self.work([0] * turns)
-                self.find(self._named().index(sending.sent), preempt=True)
+    @rule(which=WHICH, before=st.integers(0, 3), lost=st.booleans(), after=st.integers(0, 3))
+    def come_back(self, which: int, before: int, lost: bool, after: int) -> None:
+        """Who comes back asks for the offset while what came before is written and claimed."""
+        if not self.sending:
+            return
+        sending = self.sending[which % len(self.sending)]
+        self.push(which, 700)
+        self.work([0] * before)
+        if lost and sending in self.sending:
+            self._give_up([sending])
+            self.work([0] * after)
+        if sending.sent in self._named():
+            self.find(self._named().index(sending.sent), preempt=True)
 
     def _named(self) -> list[Sent]:
-        return [sent for sent in self.sent if sent.upload is not None]
+        """Uploads that exist; those that nobody cares for any more where there are no others."""
+        known = [sent for sent in self.sent if sent.upload is not None]
+        return [sent for sent in known if not sent.given_up and not sent.finished] or known
 
     @rule(which=WHICH, lost=st.booleans())
     def end_run(self, which: int, lost: bool) -> None:
@@ -491,11 +500,11 @@ class Engine(RuleBasedStateMachine):
         self._ask(story, sent.saw)
         self._check()
 
-    @rule(which=WHICH)
-    def terminate(self, which: int) -> None:
+    @rule(which=WHICH, rarely=st.integers(0, 3))
+    def terminate(self, which: int, rarely: int) -> None:
         """An upload is not wanted any more."""
         sent = self._pick(which)
-        if sent is not None and sent.upload is not None:
+        if not rarely and sent is not None and sent.upload is not None:
             sent.given_up = True
             self._ask(self.life.store.terminate(sent.upload), lambda _none: None)
             self._check()
@@ -521,9 +530,11 @@ class Engine(RuleBasedStateMachine):
         self.life.clock.advance(seconds)
         self._check()
 
-    @rule()
-    def let_expire(self) -> None:
+    @rule(rarely=st.integers(0, 3))
+    def let_expire(self, rarely: int) -> None:
         """Nobody cares for a long time."""
+        if rarely:
+            return
         for sent in self.sent:
             sent.given_up = sent.given_up or not sent.finished
         self.life.clock.advance(EXPIRE + 1)

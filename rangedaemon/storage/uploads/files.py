@@ -103,6 +103,11 @@ class UploadFiles:
             with storage_faults(path):
                 sync_directory(self.directory)
 
+    def discard_left(self, file: str) -> None:
+        """Remove it where a kill came before that."""
+        if os.path.lexists(self.path(file)):
+            self.discard(file)
+
 
 def new_file_name(new_id: str) -> str:
     """What the octets' file of a new upload is called."""

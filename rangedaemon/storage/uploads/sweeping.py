@@ -102,6 +102,7 @@ class Sweeper:
 
     async def _look_after(self, live: Live) -> None:
         path, length = live.upload.path, live.upload.length
+        await self._means.in_thread(self._means.files.discard_left, live.upload.file)
         if await self._means.in_thread(is_published, path, length):
             await self._move(live, UploadState.KEPT, LOOKED_AFTER)
         else:

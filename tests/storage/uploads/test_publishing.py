@@ -140,6 +140,20 @@ class KillTests(PublishingCase):
                 self.assertEqual(self.files().get(f"n{steps}"), CONTENT if done else None)
         self.assertGreater(steps, 5)
 
+    def test_removed_after_a_kill(self) -> None:
+        """A kill before its octets' file was removed, then nobody wants it: nothing is left."""
+        for steps in range(30):
+            upload = self.whole(name=f"n{steps}")
+            killed = self.kill_while_finishing(upload, steps)
+            self.now(self.store.terminate(self.find(upload)))
+            self.clock.advance(1)
+            self.sweep()
+            with self.subTest(steps):
+                self.assertEqual(self.parts(), [])
+            if not killed:
+                break
+        self.assertGreater(steps, 5)
+
 
 class StagingTests(PublishingCase):
     """Tests for what may stand in the way."""
