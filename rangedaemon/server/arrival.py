@@ -94,6 +94,11 @@ class Body:
         return self._ended
 
     @property
+    def busy(self) -> bool:
+        """Whether octets that are there wait for us."""
+        return self.held or (self._hauler is not None and self._hauler.under_way)
+
+    @property
     def over(self) -> bool:
         """Whether nothing comes any more, one way or the other."""
         return self._ended or self._fault is not None

@@ -111,7 +111,8 @@ class Hauler:
         self._read = line.doRead
         self._move = move
         self._deliver = deliver
-        self._under_way = False
+        self.under_way = False
+        """Whether a lane moves octets at this moment."""
         self._futile = False
         """Whether the last haul moved nothing: a plain read can tell why."""
 
@@ -128,7 +129,7 @@ class Hauler:
 
     def read(self) -> BaseException | None:
         """Take what the socket has: instead of the connection's own ``doRead``."""
-        if self._under_way:
+        if self.under_way:
             self._line.stopReading()
             return None
         much = self._mark.octets >= WORTH or self._much()
@@ -145,7 +146,7 @@ class Hauler:
         return int(struct.unpack("i", answer)[0]) >= WORTH
 
     async def _haul(self, taker: Taker, wanted: int) -> None:
-        self._under_way = self._futile = True
+        self.under_way = self._futile = True
         self._line.stopReading()
         # The reactor may close its own descriptor meanwhile, and the number may be used anew.
         fd = os.dup(self._line.fileno())
@@ -154,7 +155,7 @@ class Hauler:
                 lambda store, offset: self._move(fd, store, offset, wanted), self._hauled
             )
         finally:
-            self._under_way = False
+            self.under_way = False
             os.close(fd)
         if self._taker is not taker or not taker.paused:
             self._line.resumeProducing()

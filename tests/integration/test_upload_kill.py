@@ -15,6 +15,7 @@ from tests.integration.waiting import until
 
 OCTETS = "application/offset+octet-stream"
 MIB = 1 << 20
+RECEIVED = "rangedaemon_upload_received_bytes_total"
 
 
 class MiddleCase(UploadCase):
@@ -92,11 +93,10 @@ class KillTests(MiddleCase):
     def test_stopped(self) -> None:
         """SIGTERM loses nothing of what came."""
         path = self.create()
-        before = self.metric("rangedaemon_upload_received_bytes_total")
+        before = self.metric(RECEIVED)
         with closing(self.begin(path, 0)) as wire:
             wire.sendall(content(1, 0, 2 * MIB))
-            name = "rangedaemon_upload_received_bytes_total"
-            until(lambda: self.metric(name) >= before + 2 * MIB, "it came")
+            until(lambda: self.metric(RECEIVED) >= before + 2 * MIB, "it came")
             self.assertEqual(self.daemon.terminate(), 0)
         self.daemon.start()
         self.assertEqual(self.complete(path), 2 * MIB)
@@ -129,12 +129,12 @@ class FloodTests(MiddleCase):
 
     def test_parallel(self) -> None:
         """More requests at once than the mount takes: 503, and the others go on."""
+        before = self.metric(RECEIVED)
         wires = [self.begin(self.create(), 0) for _ in range(3)]
         for wire in wires:
             self.addCleanup(wire.close)
             wire.sendall(content(1, 0, MIB))
-        name = "rangedaemon_upload_received_bytes_total"
-        until(lambda: self.metric(name) >= 3 * MIB, "all three are under way")
+        until(lambda: self.metric(RECEIVED) >= before + 3 * MIB, "all three are under way")
         fields = {"tus_resumable": "1.0.0", "upload_offset": 0, "content_type": OCTETS}
         reply = self.request("PATCH", self.create(), b"x", **fields)
         self.assertEqual((reply.status, reply.headers.get("retry-after")), (503, "5"))
@@ -144,12 +144,11 @@ class FloodTests(MiddleCase):
     def test_two_writers(self) -> None:
         """A newer PATCH ends the older one, which is told so."""
         path = self.create()
-        name = "rangedaemon_upload_received_bytes_total"
-        before = self.metric(name)
         with closing(self.begin(path, 0)) as older:
+            before = self.metric(RECEIVED)
             older.sendall(content(1, 0, MIB))
-            until(lambda: self.metric(name) >= before + MIB, "the older one is under way")
-            self.complete(path)
+            until(lambda: self.metric(RECEIVED) >= before + MIB, "the older one is under way")
+            self.assertEqual(self.complete(path), MIB)
             self.assertIn(b" 409 ", older.recv(4096))
         self.assert_received()
 

@@ -50,5 +50,5 @@ class Arriving:
                 return
             seen = body.received
             await deferLater(self._clock, PAUSE)
-            if body.received == seen and not body.held and not body.over:
+            if body.received == seen and not body.busy and not body.over:
                 return

@@ -103,7 +103,7 @@ async def _stand(reception: Reception) -> ResponsePlan:
 
 async def _append(reception: Reception) -> ResponsePlan:
     asked = tus.read_append(reception.ask)
-    upload = await reception.find()
+    upload = await reception.find_still()
     length = tus.agreed_length(asked, upload.length)
     if length is not None and upload.length is None:
         upload = await reception.store.set_length(upload, length)
