@@ -1,8 +1,8 @@
 """
-Commands that the operator wants run when something has happened.
+Commands that the operator wants run when an upload has become a file.
 
-Without a shell, with what happened in their environment and nothing on their standard
-input.  So many run at once and no more; what they print at their end goes to the log.
+They run as hooks of downloads do (`rangedaemon.client.hooks.command`): without a shell,
+with little of our environment, and not for ever.  So many run at once; the others wait.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from rangedaemon.client.hooks.command import run_command
 
 MOST_AT_ONCE = 4
 MOST_WAITING = 10_000
 """Commands that wait for their turn; what would be one more is not run."""
-_MOST_WORDS = 2000
+LONGEST = 600.0
+"""Seconds that a command may take."""
 
 _log = Logger()
 
@@ -40,7 +42,7 @@ class Commands:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._waiting: deque[Command] = deque()
-        self._running: set[_Process] = set()
+        self._running: list[Deferred[None]] = []
         self._over: Deferred[None] | None = None
 
     def run(self, command: Command) -> None:
@@ -59,24 +61,22 @@ class Commands:
         return self._over
 
     def kill(self) -> None:
-        """End those that run."""
-        for process in list(self._running):
-            process.kill()
+        """Have those end that run."""
+        for running in list(self._running):
+            running.cancel()
 
     def _fill(self) -> None:
         while self._waiting and len(self._running) < MOST_AT_ONCE:
             command = self._waiting.popleft()
-            process = _Process(command, self._ended)
-            self._running.add(process)
-            self._reactor.spawnProcess(
-                process,
-                command.words[0],
-                list(command.words),
-                env={**os.environ, **command.told},
+            running: Deferred[None] = maybeDeferred(
+                run_command, self._reactor, command.words, LONGEST, os.environ, command.told
             )
+            self._running.append(running)
+            running.addErrback(_complain, command.words[0])
+            running.addBoth(self._ended, running)
 
-    def _ended(self, process: _Process) -> None:
-        self._running.discard(process)
+    def _ended(self, _: object, running: Deferred[None]) -> None:
+        self._running.remove(running)
         self._fill()
         self._tell()
 
@@ -85,39 +85,5 @@ class Commands:
             self._over.callback(None)
 
 
-class _Process(ProcessProtocol):
-    """One command."""
-
-    transport: Any
-
-    def __init__(self, command: Command, ended: Any) -> None:
-        self._command = command
-        self._ended = ended
-        self._words = b""
-
-    def connectionMade(self) -> None:
-        """It runs, and gets no input."""
-        self.transport.closeStdin()
-
-    def outReceived(self, data: bytes) -> None:
-        """What it prints is nothing to us."""
-
-    def errReceived(self, data: bytes) -> None:
-        """What it complains of."""
-        self._words = (self._words + data)[-_MOST_WORDS:]
-
-    def kill(self) -> None:
-        """End it."""
-        self.transport.signalProcess("KILL")
-
-    def processEnded(self, reason: Failure) -> None:  # noqa: N802 - Twisted's interface
-        """It is over."""
-        status = getattr(reason.value, "exitCode", None)
-        if status != 0:
-            _log.error(
-                "{program} failed: {why} {words}",
-                program=self._command.words[0],
-                why=reason.getErrorMessage(),
-                words=self._words.decode(errors="replace").strip(),
-            )
-        self._ended(self)
+def _complain(failure: Failure, program: str) -> None:
+    _log.error("{program} failed: {why}", program=program, why=failure.getErrorMessage())

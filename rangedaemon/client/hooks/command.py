@@ -95,20 +95,37 @@ def command(
     :param timeout: seconds that it may run.
     :param environ: the daemon's own environment.
     """
-    passed_on = {name: environ[name] for name in PASSED_ON if name in environ}
 
     def act(call: Call) -> Deferred[None]:
-        run = _Run(reactor, timeout)
-        env = {**passed_on, **environment(call.occasion, call.job, call.text)}
-        octets = {key: value.encode("utf-8", "replace") for key, value in env.items()}
-        try:
-            reactor.spawnProcess(run, argv[0], list(argv), env=octets)
-        except OSError as error:
-            run.stillborn()
-            raise HookFailed(f"cannot run {argv[0]}: {error.strerror}") from error
-        return run.done.addBoth(_tell, run, argv[0])
+        told = environment(call.occasion, call.job, call.text)
+        return run_command(reactor, argv, timeout, environ, told)
 
     return act
+
+
+def run_command(
+    reactor: Any,
+    argv: Sequence[str],
+    timeout: float,
+    environ: Mapping[str, str],
+    told: Mapping[str, str],
+) -> Deferred[None]:
+    """
+    Run *argv* once; fires at its end, fails with `HookFailed`.
+
+    :param environ: the daemon's own environment, of which little is passed on.
+    :param told: what is put into the command's.
+    :raises HookFailed: it cannot even begin.
+    """
+    run = _Run(reactor, timeout)
+    env = {name: environ[name] for name in PASSED_ON if name in environ} | dict(told)
+    octets = {key: value.encode("utf-8", "replace") for key, value in env.items()}
+    try:
+        reactor.spawnProcess(run, argv[0], list(argv), env=octets)
+    except OSError as error:
+        run.stillborn()
+        raise HookFailed(f"cannot run {argv[0]}: {error.strerror}") from error
+    return run.done.addBoth(_tell, run, argv[0])
 
 
 def _tell(result: Any, run: _Run, name: str) -> Any:
