@@ -22,7 +22,9 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
 from rangedaemon.client.life import Life
 from rangedaemon.client.push.job import PushJob
-from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot
+from rangedaemon.core.calendar import closing_of, opening_of
+from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot, JobState
+from rangedaemon.core.timetable import parse_window
 from rangedaemon.core.transfer import Trigger as Move
 from rangedaemon.core.transfer import move
 from rangedaemon.errors import UnknownJob
@@ -121,8 +123,9 @@ class Queue(Service):
                 for record in await self._store.next_queued(
                     limit=free, without=[*self._running, *self._resting]
                 ):
-                    self._start(record)
-            await self._set_timer()
+                    if not await self._puts_off(record):
+                        self._start(record)
+            await self._set_timer(self._close_windows())
 
     def _shed(self) -> None:
         """Have those give way that run beyond `max_active`: lowest priority, newest first."""
@@ -144,11 +147,42 @@ class Queue(Service):
         for record in await self._store.due(now=self._now(), limit=RECOVERY_PAGE):
             await self._change(record, Move.DUE)
 
-    async def _set_timer(self) -> None:
+    async def _puts_off(self, record: JobRecord) -> bool:
+        """Whether its window is closed: then it waits until that opens."""
+        if record.spec.window is None:
+            return False
+        now, window = self._now(), parse_window(record.spec.window)
+        opening = opening_of(window, now, self._habits.around.zone)
+        if opening <= now:
+            return False
+        await self._change(record, Move.POSTPONE, retry_at=opening)
+        self._look_again = True  # its slot is another one's
+        return True
+
+    def _close_windows(self) -> float | None:
+        """Stop those whose window has closed; when the next one does.
+
+        What is all there is still checked: that costs nobody a connection.
+        """
+        now, closings = self._now(), []
+        for job, _ in [*self._running.values()]:
+            if job.record.spec.window is None or job.record.state is JobState.VERIFYING:
+                continue
+            window = parse_window(job.record.spec.window)
+            closing = closing_of(window, now, self._habits.around.zone)
+            if closing is not None and closing > now:
+                closings.append(closing)
+            elif closing is not None and not job.stopping:
+                job.stop(Move.INTERRUPT)  # it is queued then, and put off
+        return min(closings, default=None)
+
+    async def _set_timer(self, closing: float | None) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        at = await self._store.next_retry()
+        at = min(
+            (at for at in (await self._store.next_retry(), closing) if at is not None), default=None
+        )
         if at is not None and self.running:
             delay = min(max(0.0, at - self._now()), LONGEST_TIMER)
             self._timer = self._habits.around.clock.callLater(delay, self._look)

@@ -15,6 +15,7 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.queue import Queue
 from rangedaemon.client.redirects import fields_for
 from rangedaemon.client.workfile import forget_files
+from rangedaemon.core.calendar import first_turn
 from rangedaemon.core.jobs import (
     JobChange,
     JobPage,
@@ -45,21 +46,27 @@ class Runner(Queue):
     async def add(self, specs: Sequence[JobSpec]) -> list[JobSnapshot]:
         """Add jobs, all or none, durable when this returns."""
         now, specs = self._now(), [apart(spec) for spec in specs]
-        records = [
-            JobRecord(
-                id=spec.id or self._new_id(),
-                spec=spec,
-                state=JobState.PAUSED if spec.paused else JobState.QUEUED,
-                created=now,
-            )
-            for spec in specs
-        ]
+        records = [self._new(spec, now) for spec in specs]
         snapshots = [JobSnapshot(record) for record in await self._store.add(records)]
         for snapshot in snapshots:
             self._announce("job", snapshot)
-        if len(self._running) < self._max_active and not all(spec.paused for spec in specs):
+        states = {record.state for record in records}
+        if JobState.WAITING in states or (
+            JobState.QUEUED in states and len(self._running) < self._max_active
+        ):
             self._look()
         return snapshots
+
+    def _new(self, spec: JobSpec, now: float) -> JobRecord:
+        turn = first_turn(spec.start_at, spec.window, now, self._habits.around.zone)
+        state = JobState.WAITING if turn > now else JobState.QUEUED
+        return JobRecord(
+            id=spec.id or self._new_id(),
+            spec=spec,
+            state=JobState.PAUSED if spec.paused else state,
+            created=now,
+            retry_at=turn if turn > now and not spec.paused else None,
+        )
 
     async def get(self, job_id: str) -> JobSnapshot:
         """One job."""

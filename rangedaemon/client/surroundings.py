@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from http.cookiejar import CookieJar
 from random import Random
 
@@ -33,6 +34,8 @@ class Surroundings:
     """Seconds of silence after which a connection is given up."""
     new_jar: Callable[[], CookieJar] = CookieJar
     """The cookies that a job begins with."""
+    zone: tzinfo = UTC
+    """What times of the day are told by."""
     counters: Counters = field(default_factory=Counters)
     """What all transfers add up to."""
 

@@ -16,8 +16,10 @@ from rangedaemon.config.values import (
     FileName,
     HttpUrl,
     Rate,
+    StartAt,
     Text,
     User,
+    WindowText,
 )
 from rangedaemon.control.pushing import check_digest, check_metadata
 from rangedaemon.control.wishes import check_pair
@@ -74,6 +76,10 @@ class Job(Section):
     """What to do where the name is taken."""
     on_change: OnChange = OnChange.RESTART
     """What to do where the file changed at the origin under a part of it."""
+    start_at: StartAt | None = None
+    """Not before: 22:00 by the clock here, or 2026-12-24T22:00:00+01:00."""
+    window: WindowText | None = None
+    """Only in these hours by the clock here: 22:00-06:00, sat,sun 00:00-24:00."""
 
     @model_validator(mode="after")
     def _whose(self) -> Job:

@@ -27,6 +27,7 @@ from rangedaemon.control.wishes import (
     check_url,
     check_user,
 )
+from rangedaemon.core.calendar import check_start, check_window
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?(B|[kK]B|[MGT]B|[KMGT]iB)?")
 _UNITS = {
@@ -146,6 +147,10 @@ FieldValue = Annotated[str, AfterValidator(_field_value)]
 Fields = Annotated[dict[str, str], AfterValidator(check_headers)]
 TokenDigest = Annotated[str, AfterValidator(_token_digest)]
 Checksum = Annotated[str, AfterValidator(check_checksum)]
+
+
+StartAt = Annotated[str, AfterValidator(check_start)]
+WindowText = Annotated[str, AfterValidator(check_window)]
 
 
 # -- addresses ----------------------------------------------------------------------

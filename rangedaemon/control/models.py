@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from rangedaemon.control import pushing, wishes
+from rangedaemon.core import calendar
 from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
 from rangedaemon.core.push.values import PushProtocol
 
@@ -43,6 +44,8 @@ Password = Annotated[
     Field(max_length=4000, json_schema_extra={"format": "password", "writeOnly": True}),
     AfterValidator(wishes.check_text),
 ]
+StartAt = Annotated[str, Field(max_length=40), AfterValidator(calendar.check_start)]
+WindowText = Annotated[str, Field(max_length=60), AfterValidator(calendar.check_window)]
 LocalPath = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(pushing.check_file)]
 Metadata = Annotated[
     dict[str, Annotated[str, Field(max_length=4000)]],
@@ -81,6 +84,10 @@ class NewJob(Request):
     paused: bool = False
     on_conflict: Annotated[OnConflict, Field(strict=False)] = OnConflict.RENAME
     on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
+    start_at: StartAt | None = None
+    """Not before: RFC 3339, or a time of the day by the daemon's clock (22:00)."""
+    window: WindowText | None = None
+    """Only then, by the daemon's clock: 22:00-06:00, mon-fri 20:00-24:00."""
 
     @model_validator(mode="after")
     def _one_file(self) -> Self:
@@ -216,6 +223,8 @@ class JobObject(BaseModel):
     priority: int
     rate_limit: int | None
     segments: int
+    start_at: str | None
+    window: str | None
     protocol: PushProtocol | None
     """How an upload speaks with its server; null for downloads."""
 

@@ -97,6 +97,8 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
         priority=spec.priority,
         rate_limit=spec.rate_limit,
         segments=spec.segments,
+        start_at=spec.start_at,
+        window=spec.window,
         protocol=_protocol(record),
     )
 

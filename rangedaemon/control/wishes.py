@@ -23,7 +23,7 @@ from rangedaemon.errors import Complaint, InvalidInput, OutsideDirectory
 
 ALIKE = (
     *("name", "filename", "checksum", "headers", "priority", "rate_limit", "paused"),
-    *("on_conflict", "on_change"),
+    *("on_conflict", "on_change", "start_at", "window"),
 )
 """Wishes that mean the same wherever they come from, and are called as in `JobSpec`."""
 

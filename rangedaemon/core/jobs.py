@@ -105,6 +105,10 @@ class JobSpec:
     on_conflict: OnConflict = OnConflict.RENAME
     on_change: OnChange = OnChange.RESTART
     paused: bool = False
+    start_at: str | None = None
+    """The earliest start (`core.calendar.check_start`); it is over once the job was begun."""
+    window: str | None = None
+    """The hours in which it may run (`core.calendar.check_window`)."""
     kind: str = "download"
     source: str = "api"
     """``api`` or ``config``: who declared the job."""

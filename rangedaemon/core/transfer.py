@@ -33,7 +33,7 @@ class Trigger(StrEnum):
     FAIL = "fail"
     """It cannot succeed without somebody's help."""
     POSTPONE = "postpone"
-    """It may succeed later: a retry has a time."""
+    """It may succeed, or begin, later: ``retry_at`` says when."""
     DUE = "due"
     """The time of the retry has come."""
     INTERRUPT = "interrupt"
@@ -54,7 +54,12 @@ _RUNNING_MOVES = {
 
 MOVES: Mapping[JobState, Mapping[Trigger, JobState]] = MappingProxyType(
     {
-        _S.QUEUED: {_E.START: _S.PROBING, _E.PAUSE: _S.PAUSED, _E.FAIL: _S.FAILED},
+        _S.QUEUED: {
+            _E.START: _S.PROBING,
+            _E.POSTPONE: _S.WAITING,
+            _E.PAUSE: _S.PAUSED,
+            _E.FAIL: _S.FAILED,
+        },
         _S.PROBING: {_E.ANSWERED: _S.ACTIVE, **_RUNNING_MOVES},
         _S.ACTIVE: {_E.FETCHED: _S.VERIFYING, _E.CHANGED: _S.PROBING, **_RUNNING_MOVES},
         _S.VERIFYING: {_E.VERIFIED: _S.COMPLETE, _E.CHANGED: _S.PROBING, **_RUNNING_MOVES},

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tzlocal import get_localzone
+
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.hosts import Hosts
 from rangedaemon.client.network import Network
@@ -227,6 +229,7 @@ def build_runner(
         wall=time.time,
         stall_timeout=downloads.stall_timeout,
         new_jar=reach.new_jar,
+        zone=get_localzone(),
     )
     habits = Habits(
         around=around,

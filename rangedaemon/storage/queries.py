@@ -212,8 +212,11 @@ def next_retry(connection: Connection) -> float | None:
 
 
 def shift_retries(connection: Connection, by: float) -> None:
-    """Move the ``retry_at`` of all waiting records by so many seconds."""
-    waiting = update(jobs).where(jobs.c.state == JobState.WAITING.value)
+    """Move the ``retry_at`` of all records that wait after an error by so many seconds.
+
+    What waits for an hour of its own goes by the clock, wherever that was set to.
+    """
+    waiting = update(jobs).where(jobs.c.state == JobState.WAITING.value, jobs.c.error.is_not(None))
     connection.execute(waiting.values(retry_at=jobs.c.retry_at + by))
 
 

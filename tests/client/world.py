@@ -157,7 +157,8 @@ class MemoryStore:
 
     async def shift_retries(self, by: float) -> None:
         for record in [*self.records.values()]:
-            if record.state is JobState.WAITING and record.retry_at is not None:
+            waits = record.state is JobState.WAITING and record.error is not None
+            if waits and record.retry_at is not None:
                 self.records[record.id] = replace(record, retry_at=record.retry_at + by)
 
     async def next_retry(self) -> float | None:

@@ -64,6 +64,8 @@ FIELDS = [
     "priority",
     "rate_limit",
     "segments",
+    "start_at",
+    "window",
     "protocol",
 ]
 

@@ -14,6 +14,7 @@ S, T = JobState, Trigger
 
 EXPECTED: dict[tuple[JobState, Trigger], JobState] = {
     (S.QUEUED, T.START): S.PROBING,
+    (S.QUEUED, T.POSTPONE): S.WAITING,
     (S.QUEUED, T.PAUSE): S.PAUSED,
     (S.QUEUED, T.FAIL): S.FAILED,
     (S.PROBING, T.ANSWERED): S.ACTIVE,

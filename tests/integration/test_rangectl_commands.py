@@ -20,6 +20,7 @@ class AddTests(SiteCase):
             "--filename", "d.iso", "--checksum", "md5=" + "0" * 32, "--header", "A: b",
             "-H", "C: d: e", "--segments", "3", "--priority", "-2", "--limit", "2MiB",
             "--paused", "--on-conflict", "fail", "--on-change", "keep-old",
+            "--at", "22:00", "--window", "22:00-06:00",
         )  # fmt: skip
         self.assertEqual((ended.code, ended.err), (0, ""))
         self.assertEqual(ended.lines, ["0000000000000001 paused deb"])
@@ -31,6 +32,7 @@ class AddTests(SiteCase):
         self.assertEqual(spec.headers, {"A": "b", "C": "d: e"})
         self.assertEqual((spec.segments, spec.priority, spec.rate_limit), (3, -2, 2 << 20))
         self.assertEqual((spec.on_conflict, spec.on_change), ("fail", "keep-old"))
+        self.assertEqual((spec.start_at, spec.window), ("22:00", "22:00-06:00"))
 
     def test_push(self) -> None:
         """A file by its absolute path, with all options; the job is shown with an arrow."""

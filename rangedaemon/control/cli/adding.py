@@ -90,6 +90,13 @@ HEADER = Converted("'name: value'", parse_header)
     type=click.Choice(["restart", "keep-old", "fail"]),
     help="What to do where the file changes at the origin meanwhile.",
 )
+@click.option(
+    "--at",
+    "start_at",
+    metavar="TIME",
+    help="Not before: 22:00 by the daemon's clock, or 2026-12-24T22:00:00+01:00.",
+)
+@click.option("--window", metavar="HOURS", help="Only then, such as 22:00-06:00.")
 @click.option("-w", "--wait", is_flag=True, help="Show progress until every job has ended.")
 @json_option
 @pass_session

@@ -151,6 +151,8 @@ _MEANINGS: Mapping[str, Callable[[str, Body], Body]] = {
     "paused": _as("paused", _flag),
     "on-conflict": _as("on_conflict"),
     "on-change": _as("on_change"),
+    "start-at": _as("start_at"),
+    "window": _as("window"),
     "allow-overwrite": _where(True, "overwrite"),
     "auto-file-renaming": _where(False, "fail"),
 }

@@ -1,0 +1,46 @@
+"""Tests for declared jobs: which hours and calendars they take, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from rangedaemon.config import ConfigError, Job, parse
+
+
+def declared(text: str) -> Job:
+    """One declared download with one key more, on line 4."""
+    data = f"jobs:\n  - name: a\n    url: http://h/f\n    {text}\n".encode()
+    [job] = parse(data, {}, name="c.yaml", base=Path("/base")).jobs
+    assert isinstance(job, Job)
+    return job
+
+
+class DeclaredCase(SynchronousTestCase):
+    """Values and problems."""
+
+    def assert_problem(self, text: str, *said: str) -> None:
+        """It has one problem, on its fourth line, that says all of this."""
+        error = self.assertRaises(ConfigError, declared, text)
+        [problem] = error.problems
+        self.assertEqual(problem.line, 4, text)
+        for words in said:
+            self.assertIn(words, problem.located("c.yaml"), text)
+
+
+class HoursTests(DeclaredCase):
+    """``start_at`` and ``window``."""
+
+    def test_given(self) -> None:
+        """Unquoted times stay times."""
+        self.assertEqual(declared("start_at: 22:00").start_at, "22:00")
+        instant = "2026-12-24T22:00:00+01:00"
+        self.assertEqual(declared(f"start_at: {instant}").start_at, instant)
+        self.assertEqual(declared("window: mon-fri 22:00-06:00").window, "mon-fri 22:00-06:00")
+
+    def test_refused(self) -> None:
+        """Told with line and key, and what was expected there."""
+        self.assert_problem("start_at: noon", "start_at", "expected a time such as 22:00")
+        self.assert_problem("start_at: 2026-02-30T00:00:00Z", "there is no such day")
+        self.assert_problem("window: 22:00", "window", "expected a window such as")
