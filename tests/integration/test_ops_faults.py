@@ -104,13 +104,13 @@ class ClockTests(IntegrationCase):
         """Transfers, checkpoints, silences and retries take no notice of these."""
         going = self.daemon.api.add(self.origin.url(f"/rate=1MiB/a.bin?size={SIZE}"), segments=1)
         stalled = self.daemon.api.add(self.origin.url("/stall=1MiB/b.bin?size=2MiB"), segments=1)
-        waiting = self.daemon.api.add(self.origin.url(f"/status=503~first1/c.bin?size={SIZE}"))
+        waiting = self.daemon.api.add(self.origin.url(f"/status=502~first1/c.bin?size={SIZE}"))
         self.daemon.api.wait_for(waiting["id"], "waiting")
         for jump in jumps:
             self.set_clock(jump)
             time.sleep(0.5)
         for job, size in ((going, SIZE), (waiting, SIZE), (stalled, 2 * MIB)):
-            done = self.daemon.api.wait_for(job["id"], "complete", timeout=25)
+            done = self.daemon.api.wait_for(job["id"], "complete", timeout=60)
             self.assert_file(done["path"], 1, size)
         self.assertTrue(self.daemon.api.healthy())
         self.assertEqual(self.daemon.terminate(), 0)

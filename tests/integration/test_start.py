@@ -125,19 +125,6 @@ class FailureTests(IntegrationCase):
 class SystemdTests(IntegrationCase):
     """What systemd does, done by hand."""
 
-    def test_notify(self) -> None:
-        """READY is said when requests are answered, STOPPING when the stop begins."""
-        place = self.make_directory()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox:
-            inbox.bind(str(place / "notify"))
-            inbox.settimeout(30)
-            daemon = self.make_daemon(env={"NOTIFY_SOCKET": str(place / "notify")})
-            daemon.spawn()
-            self.assertIn(b"READY=1", inbox.recv(4096).split(b"\n"))
-            self.assertTrue(daemon.api.healthy())
-            daemon.terminate()
-            self.assertIn(b"STOPPING=1", inbox.recv(4096).split(b"\n"))
-
     def test_state_directory(self) -> None:
         """Without a state_dir the state is where systemd made the directory."""
         state = self.make_directory()
