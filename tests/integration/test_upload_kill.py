@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from base64 import b64encode
@@ -158,7 +159,7 @@ class FullDiskTests(MiddleCase):
 
     def test_full(self) -> None:
         """507, and the upload goes on when there is room again."""
-        state = self.make_tmpfs(self.make_directory() / "state", "size=12m")
+        state = self.make_tmpfs(self.make_directory() / "state", "size=100m")
         daemon = self.make_daemon(
             {
                 "state_dir": str(state),
@@ -171,10 +172,28 @@ class FullDiskTests(MiddleCase):
         self.addCleanup(setattr, self, "daemon", shared)
         daemon.api = type(daemon.api)(daemon.port, state / "control.token")
         daemon.start()
-        reply = self.request("PUT", f"/files/{self.name}", bytes(20 * MIB))
+        reply = self.request("PUT", f"/files/{self.name}", bytes(60 * MIB))
         self.assertEqual(reply.status, 507, reply.body)
         self.assert_absent()
-        self.assertTrue(daemon.api.healthy())
+        self.assertEqual(self.put_chunked(120), 507, "nobody could know before")
+        self.assert_absent()
+        path = self.create(8 * MIB)
+        fields = {"tus_resumable": "1.0.0", "upload_offset": 0, "content_type": OCTETS}
+        reply = self.request("PATCH", path, content(1, 0, 8 * MIB), **fields)
+        self.assertEqual(reply.status, 204, "there is room again")
+        self.assert_received(size=8 * MIB)
+
+    def put_chunked(self, count: int) -> int:
+        """A PUT of so many mebibytes that does not tell their number; the status."""
+        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=30)
+        head = f"PUT /files/{self.name} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with closing(wire):
+            wire.sendall(head.encode())
+            with contextlib.suppress(ConnectionError):
+                for _ in range(count):
+                    wire.sendall(b"100000\r\n" + bytes(MIB) + b"\r\n")
+                wire.sendall(b"0\r\n\r\n")
+            return int(wire.recv(4096).split()[1])
 
 
 class DraftTests(MiddleCase):

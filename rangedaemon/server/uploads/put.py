@@ -11,7 +11,6 @@ from rangedaemon.core.responses import Field, ResponsePlan
 from rangedaemon.core.uploadfaults import OffsetMismatch, UnknownUpload, UploadGone
 from rangedaemon.core.uploads import Upload, UploadProtocol, UploadState
 from rangedaemon.errors import Fault
-from rangedaemon.server.arrival import BodyCut
 from rangedaemon.server.uploads.reception import Adapter, Reception, fields_of, say, status_of
 
 
@@ -61,9 +60,9 @@ async def _receive(reception: Reception, upload: Upload, asked: Placement) -> Re
     try:
         if reception.ask.length != 0:
             upload = await reception.take(upload, asked.start)
-    except BodyCut:
+    except Fault:
         if asked.length is None:  # nobody can name the range that is missing
-            await reception.store.terminate(upload)
+            await reception.forget(upload)
         raise
     if upload.length is None:
         upload = await reception.store.set_length(upload, upload.offset)

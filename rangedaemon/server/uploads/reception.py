@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rangedaemon.core.disposition import FALLBACK_NAME
 from rangedaemon.core.receiving.asks import Ask, Refusal
 from rangedaemon.core.responses import Field, ResponsePlan
-from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, Wish
+from rangedaemon.core.uploadfaults import UnknownUpload, UploadGone
+from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, UploadState, Wish
 from rangedaemon.errors import Fault
 from rangedaemon.server.arrival import Body, BodyCut
 from rangedaemon.server.mounts import Target, encode_segments
@@ -165,6 +167,13 @@ class Reception:
             return await _written(body, writer)
         finally:
             self.arriving.leave(self.scope, upload.id, body)
+
+    async def forget(self, upload: Upload) -> None:
+        """Terminate *upload*, with which nobody can go on; not another one that took its id."""
+        with suppress(UnknownUpload, UploadGone):
+            now = await self.find(upload.id)
+            if now.file == upload.file and now.state is UploadState.OPEN:
+                await self.store.terminate(now)
 
     async def finish(self, upload: Upload) -> Upload:
         """Have an upload that is whole published."""

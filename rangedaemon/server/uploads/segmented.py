@@ -12,7 +12,6 @@ from rangedaemon.core.responses import ResponsePlan
 from rangedaemon.core.uploadfaults import UnknownUpload, UploadBusy
 from rangedaemon.core.uploads import Upload, UploadProtocol
 from rangedaemon.errors import Fault
-from rangedaemon.server.arrival import BodyCut
 from rangedaemon.server.uploads.reception import Adapter, Reception, say
 
 
@@ -78,8 +77,8 @@ async def _whole(reception: Reception, segment: Segment) -> ResponsePlan:
         if upload.length is None:
             upload = await reception.store.set_length(upload, upload.offset)
         upload = await reception.finish(upload)
-    except (BodyCut, Fault):
-        await reception.store.terminate(upload)
+    except Fault:
+        await reception.forget(upload)
         raise
     return _standing(reception, upload)
 
