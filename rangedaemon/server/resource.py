@@ -36,6 +36,7 @@ from rangedaemon.server.hashing import DigestCache
 from rangedaemon.server.hot import HotFiles
 from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
+from rangedaemon.server.uploads.conditions import may_be_put
 from rangedaemon.server.uploads.receiver import METHODS as RECEIVING
 from rangedaemon.server.uploads.receiver import Receiver
 from rangedaemon.storage.tree import Forbidden, IsDirectory, ServedTree
@@ -191,11 +192,20 @@ class _Visit:
         elif place.receiver is not None and place.receiver.concerns(
             self._request.method, target.segments
         ):
-            await place.receiver.answer(self._request, place.prefix, target)
+            await self._receive(place, place.receiver, target)
         elif self._request.method not in {b"GET", b"HEAD"}:
             self.refuse(405, "Files can be read here, and nothing else.", ("Allow", METHODS))
         else:
             await self._read(place, target)
+
+    async def _receive(self, place: _Mounted, receiver: Receiver, target: Target) -> None:
+        goes_to = receiver.goes_to(target.segments)
+        if self._request.method != b"PUT" or await may_be_put(
+            self._request, self._surroundings, place.tree, goes_to
+        ):
+            await receiver.answer(self._request, place.prefix, target)
+        else:
+            self.refuse(412, "The file is not the one that the request is about.")
 
     def _share(self, place: _Mounted) -> None:
         allowed = place.mount.cors

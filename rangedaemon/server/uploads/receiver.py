@@ -69,6 +69,10 @@ class Receiver:
         """Whether a request for *segments* below the mount is answered here."""
         return method in _BRINGING or (segments[:1] == (UPLOADS,) and method != b"OPTIONS")
 
+    def goes_to(self, segments: Sequence[str]) -> tuple[str, ...]:
+        """Where below the root a file goes that is put at *segments* below the mount."""
+        return (*self._rules.directory, *segments)
+
     def abilities(self) -> list[Field]:
         """What an OPTIONS tells of us."""
         fields: list[Field] = []

@@ -110,6 +110,29 @@ class PutTests(UploadsServedCase):
         self.assertEqual(self.file("sub/f"), CONTENT)
         self.assertEqual([path.name for path in self.root.iterdir()], ["sub"])
 
+    def test_conditions(self) -> None:
+        """A file is replaced, or made, only where that is what the client expects."""
+        self.take(on_conflict=OnConflict.OVERWRITE)
+        self.put("f", b"one")
+        tag = self.request("GET", "/files/f").fields["ETag"]
+        for status, fields in [
+            (412, {"if_none_match": "*"}),
+            (412, {"if_match": '"other"'}),
+            (412, {"if_none_match": tag}),
+            (412, {"if_unmodified_since": "Thu, 01 Jan 1970 00:00:00 GMT"}),
+            (201, {"if_match": tag}),
+            (412, {"if_match": tag}),
+        ]:
+            with self.subTest(fields=fields):
+                self.assert_status(self.request("PUT", "/files/f", b"two", **fields), status)
+        self.assertEqual(self.file("f"), b"two")
+        self.assert_status(self.request("PUT", "/files/new", b"x", if_match="*"), 412)
+        self.assertIsNone(self.file("new"))
+        self.assert_status(self.request("PUT", "/files/new", b"x", if_none_match="*"), 201)
+        peer = Peer(self)
+        peer.head("PUT", "/files/f", content_length=1 << 30, if_none_match="*")
+        self.assert_status(peer.reply("PUT"), 412)
+
     def test_other_methods(self) -> None:
         """Files are read as ever; what is no upload is refused."""
         self.put("there", b"content")
