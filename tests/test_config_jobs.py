@@ -44,3 +44,26 @@ class HoursTests(DeclaredCase):
         self.assert_problem("start_at: noon", "start_at", "expected a time such as 22:00")
         self.assert_problem("start_at: 2026-02-30T00:00:00Z", "there is no such day")
         self.assert_problem("window: 22:00", "window", "expected a window such as")
+
+
+class RepeatTests(DeclaredCase):
+    """``repeat`` and ``versions``."""
+
+    def test_given(self) -> None:
+        """By a duration or by a cron expression."""
+        repeat = declared("repeat: {every: 6h, jitter: 5m}").repeat
+        assert repeat is not None
+        self.assertEqual((repeat.every, repeat.cron, repeat.jitter), (21600.0, None, 300.0))
+        repeat = declared('repeat: {cron: "0 3 * * *"}').repeat
+        assert repeat is not None
+        self.assertEqual((repeat.every, repeat.cron, repeat.jitter), (None, "0 3 * * *", 0.0))
+        self.assertEqual(declared("versions: 3").versions, 3)
+
+    def test_refused(self) -> None:
+        """Neither or both, no such time, too often."""
+        self.assert_problem("repeat: {}", "repeat", "either every or cron")
+        self.assert_problem('repeat: {every: 1h, cron: "0 3 * * *"}', "either every or cron")
+        self.assert_problem("repeat: {every: 0}", "repeat.every", "at least 1")
+        self.assert_problem("repeat: {cron: daily}", "repeat.cron", "such as 0 3 * * *")
+        self.assert_problem("repeat: {evry: 1h}", "repeat.evry", "every")
+        self.assert_problem("versions: -1", "versions")

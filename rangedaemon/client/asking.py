@@ -23,6 +23,7 @@ from rangedaemon.client.interrupt import Interrupt
 from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
 from rangedaemon.client.overlap import Read
+from rangedaemon.client.repeating import is_unchanged
 from rangedaemon.client.requests import request_for
 from rangedaemon.client.source import Source
 from rangedaemon.client.surroundings import Surroundings
@@ -85,6 +86,15 @@ class Asking:
             return opening
         await self._books.save(spec=spec)
         return await self._cancellable(self._open())
+
+    async def unchanged(self, remembered: Remembered) -> bool:
+        """Whether the origin still has *remembered*.
+
+        :raises OriginFault: it does not say.
+        """
+        urls = self._books.record.spec.urls
+        asked = remembered.asked if remembered.asked in urls else None
+        return await is_unchanged(self._around, self._request(asked or urls[0]), remembered)
 
     def _goes_on(self) -> bool:
         """Whether nobody has told the job to stop: a request that was cut short looks broken."""

@@ -32,6 +32,24 @@ class Books:
         await self.save(state=move(self.record.state, trigger), **changes)
         self.announce("job")
 
+    async def end(self, trigger: Trigger, again: float | None, **changes: Any) -> None:
+        """Come to an end, and where there is a next turn wait for it: one transaction.
+
+        Everybody is told of the end first, unless nothing has changed.
+
+        :param again: when that turn is, in seconds since the epoch; None: never.
+        """
+        if again is None:
+            await self.move(trigger, **changes)
+            return
+        ended = replace(self.record, state=move(self.record.state, trigger), **changes)
+        waits = move(ended.state, Trigger.POSTPONE)
+        self.record = replace(ended, state=waits, retry_at=again, attempts=0)
+        await self._habits.store.save(self.record)
+        if trigger is not Trigger.UNCHANGED:
+            self._habits.announce("job", JobSnapshot(ended, self._live()))
+        self.announce("job")
+
     async def save(self, **changes: Any) -> None:
         """Change the record; durable when this returns."""
         self.record = replace(self.record, **changes)

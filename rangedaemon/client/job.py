@@ -17,6 +17,7 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.interrupt import Stopped
 from rangedaemon.client.life import Life
 from rangedaemon.client.opening import Opening
+from rangedaemon.client.repeating import begun_anew, is_there
 from rangedaemon.client.workfile import Workfile, finished_path
 from rangedaemon.core.dates import parse_http_date
 from rangedaemon.core.intervals import IntervalSet
@@ -115,8 +116,20 @@ class Job(Life):
     # -- the story --------------------------------------------------------------
 
     async def _story(self) -> None:
+        if self.record.verified is not None:  # it was complete before, and is to be again
+            if await self._is_unchanged():
+                await self._books.end(Trigger.UNCHANGED, self._again())
+                return
+            await self._books.save(**begun_anew(self.record))
         await self._until_whole()
         await self._verify_and_publish()
+
+    async def _is_unchanged(self) -> bool:
+        """Whether what is on the disk is what the origin has."""
+        record = self.record
+        if not await self._habits.in_thread(is_there, finished_path(record), record.size):
+            return False
+        return await self._interrupt.cancellable(self._asking.unchanged(record.remembered))
 
     async def _last_checkpoint(self) -> None:
         await self._fetching.last_checkpoint()
@@ -221,7 +234,8 @@ class Job(Life):
         """The part file for what *opening* brings, with room for it."""
         if self._fetching.file is None:
             address = opening.identity.url or self._asking.url
-            name = choose_name(self.record.spec.filename, opening.disposition, address)
+            spec = self.record.spec
+            name = spec.replaces or choose_name(spec.filename, opening.disposition, address)
             self._fetching.file = await Workfile.create(self._habits, self.record, name)
         await self._file.reserve(opening.identity.length or 0)
 
@@ -266,9 +280,10 @@ class Job(Life):
         if proof is None:
             raise Stopped
         await self._file.truncate(length)
-        final = await self._file.publish(self.record.spec.on_conflict, self._modified())
-        await self._books.move(
+        final = await self._file.publish(self.record.spec, self._modified())
+        await self._books.end(
             Trigger.VERIFIED,
+            self._again(),
             filename=final.name,
             verified=proof.by,
             digest=proof.digest,

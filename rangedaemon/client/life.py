@@ -24,6 +24,7 @@ from rangedaemon.core.jobs import (
     Live,
     SegmentSnapshot,
 )
+from rangedaemon.core.repeats import next_turn
 from rangedaemon.core.retry import RetryClass
 from rangedaemon.core.telling import error_of
 from rangedaemon.core.transfer import Trigger
@@ -132,6 +133,12 @@ class Life(ABC):
         finally:
             await self._let_go()
 
+    def _again(self) -> float | None:
+        """When its next turn is, now that it ends."""
+        spec, around = self.record.spec, self._around
+        chance = around.random.random() if spec.repeat is not None else 0.0
+        return next_turn(spec.repeat, spec.window, around.wall(), around.zone, chance)
+
     async def _after(self, fault: Fault) -> None:
         """Fail, or wait for a better time."""
         error = error_of(fault, self.record.spec, self._about())
@@ -139,7 +146,7 @@ class Life(ABC):
         rules, now = self._around.retry, self._around.wall()
         delay = rules.next_try(fault, attempts, self._around.random.random())
         if delay is None:
-            await self._books.move(Trigger.FAIL, error=error, finished=now)
+            await self._books.end(Trigger.FAIL, self._again(), error=error, finished=now)
             return
         if rules.class_of(fault) is RetryClass.PATIENT:
             error = replace(error, message=f"{error.message}; tried again until there is a change")

@@ -69,6 +69,8 @@ class Request:
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     range: ByteRange | None = None
     if_range: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
     want_digest: bool = False
     """Whether a digest of the whole would be welcome (RFC 9530, 4)."""
     given_for: str | None = None
@@ -218,6 +220,10 @@ class Origin:
             headers.setRawHeaders("Range", [format_range(request.range)])
             if request.if_range is not None:
                 headers.setRawHeaders("If-Range", [request.if_range])
+        if request.if_none_match is not None:
+            headers.setRawHeaders("If-None-Match", [request.if_none_match])
+        if request.if_modified_since is not None:
+            headers.setRawHeaders("If-Modified-Since", [request.if_modified_since])
         return headers
 
 

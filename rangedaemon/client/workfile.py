@@ -16,13 +16,14 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.space import insist_on_room
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
-from rangedaemon.core.jobs import JobRecord, OnConflict
+from rangedaemon.core.jobs import JobRecord, JobSpec, OnConflict
 from rangedaemon.core.naming import finished_name
 from rangedaemon.errors import Fault, PartFileLost, StateForbids
 from rangedaemon.storage.hashes import HashState
 from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
 from rangedaemon.storage.partfile import discard, part_path, publish, settle_name
 from rangedaemon.storage.space import Room, dress, room_of
+from rangedaemon.storage.versions import keep_former
 
 HASH_BLOCK = 1024 * 1024
 OLD_SUFFIX = ".old"
@@ -60,7 +61,7 @@ class Workfile:
             record.id,
             record.changes,
             wanted := Path(record.spec.directory) / name,
-            policy := record.spec.on_conflict,
+            policy := record.spec.on_taken,
         )
         return cls(file, final, habits, wanted if policy is OnConflict.OVERWRITE else None)
 
@@ -163,7 +164,7 @@ class Workfile:
         for offset in range(start, stop, HASH_BLOCK):
             state.update(self._file.part.read(offset, min(HASH_BLOCK, stop - offset)))
 
-    async def publish(self, on_conflict: OnConflict, modified: float | None) -> Path:
+    async def publish(self, spec: JobSpec, modified: float | None) -> Path:
         """Sync it and give it its final name; which name that is.
 
         :param modified: when the origin's file was, in seconds since the epoch.
@@ -173,7 +174,8 @@ class Workfile:
         if self._published:  # by a life that may have ended before its name was on the disk
             await self._in_thread(settle_name, self.final)
         else:
-            self.final = await self._in_thread(publish, part.path, self.wanted, on_conflict)
+            await self._in_thread(keep_former, self.wanted, spec.versions if spec.replaces else 0)
+            self.final = await self._in_thread(publish, part.path, self.wanted, spec.on_taken)
         # Its time is what tells a part file that somebody else wrote to: not before.
         time = modified if self._rules.origin_time else None
         await self._in_thread(part.ask, lambda file: dress(file, self._rules.mode, time))

@@ -12,6 +12,7 @@ from rangedaemon.config.values import (
     Below,
     Checksum,
     Count,
+    Duration,
     Fields,
     FileName,
     HttpUrl,
@@ -19,12 +20,14 @@ from rangedaemon.config.values import (
     StartAt,
     Text,
     User,
+    Whole,
     WindowText,
 )
 from rangedaemon.control.pushing import check_digest, check_metadata
 from rangedaemon.control.wishes import check_pair
 from rangedaemon.core.jobs import OnChange, OnConflict
 from rangedaemon.core.push.values import PushProtocol
+from rangedaemon.core.repeats import check_cron, check_repeat
 
 Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
 
@@ -39,6 +42,22 @@ def _kind_of(value: object) -> str:
     """Which kind of job a value is meant for."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     return "upload" if kind == "upload" else "download"
+
+
+class Repeat(Section):
+    """When a job runs again: so long after its end, or by a cron expression."""
+
+    every: Annotated[Duration, Field(ge=1)] | None = None
+    """From the end of one run to the next."""
+    cron: Annotated[Text, AfterValidator(check_cron)] | None = None
+    """Minute, hour, day of the month, month, weekday, by the clock here."""
+    jitter: Duration = 0.0
+    """Up to so much later, by chance."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        check_repeat(self.every, self.cron)
+        return self
 
 
 class Job(Section):
@@ -80,6 +99,10 @@ class Job(Section):
     """Not before: 22:00 by the clock here, or 2026-12-24T22:00:00+01:00."""
     window: WindowText | None = None
     """Only in these hours by the clock here: 22:00-06:00, sat,sun 00:00-24:00."""
+    repeat: Repeat | None = None
+    """When it runs again after its end."""
+    versions: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    """How many former files stay, as NAME.1 and so on, where a repeated job brings another."""
 
     @model_validator(mode="after")
     def _whose(self) -> Job:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from rangedaemon.control import pushing, wishes
-from rangedaemon.core import calendar
+from rangedaemon.core import calendar, repeats
 from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
 from rangedaemon.core.push.values import PushProtocol
 
@@ -65,6 +65,20 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class RepeatBody(Request):
+    """When a job runs again after its end: after so many seconds, or by a cron expression."""
+
+    every: Annotated[float, Field(ge=1, le=10**9)] | None = None
+    cron: Annotated[str, Field(max_length=200), AfterValidator(repeats.check_cron)] | None = None
+    jitter: Annotated[float, Field(ge=0, le=10**9)] = 0.0
+    """Up to so many seconds later, by chance."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        repeats.check_repeat(self.every, self.cron)
+        return self
+
+
 class NewJob(Request):
     """What `POST /api/v1/jobs` takes."""
 
@@ -88,6 +102,9 @@ class NewJob(Request):
     """Not before: RFC 3339, or a time of the day by the daemon's clock (22:00)."""
     window: WindowText | None = None
     """Only then, by the daemon's clock: 22:00-06:00, mon-fri 20:00-24:00."""
+    repeat: RepeatBody | None = None
+    versions: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many former files stay, as NAME.1 and so on, where a repeated job brings another."""
 
     @model_validator(mode="after")
     def _one_file(self) -> Self:
@@ -225,6 +242,8 @@ class JobObject(BaseModel):
     segments: int
     start_at: str | None
     window: str | None
+    repeat: RepeatBody | None
+    versions: int
     protocol: PushProtocol | None
     """How an upload speaks with its server; null for downloads."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os.path
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from rangedaemon.control.models import (
     JobErrorObject,
     JobList,
     JobObject,
+    RepeatBody,
     SegmentList,
     SegmentObject,
     StatusObject,
@@ -99,6 +101,8 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
         segments=spec.segments,
         start_at=spec.start_at,
         window=spec.window,
+        repeat=spec.repeat and RepeatBody.model_construct(**asdict(spec.repeat)),
+        versions=spec.versions,
         protocol=_protocol(record),
     )
 

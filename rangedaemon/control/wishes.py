@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 from hyperlink import URL
 
 from rangedaemon.core.jobs import JobSpec, Login
+from rangedaemon.core.repeats import Repeat
 from rangedaemon.core.sums import address_of
 from rangedaemon.core.urls import origin_of
 from rangedaemon.errors import Complaint, InvalidInput, OutsideDirectory
 
 ALIKE = (
     *("name", "filename", "checksum", "headers", "priority", "rate_limit", "paused"),
-    *("on_conflict", "on_change", "start_at", "window"),
+    *("on_conflict", "on_change", "start_at", "window", "versions"),
 )
 """Wishes that mean the same wherever they come from, and are called as in `JobSpec`."""
 
@@ -92,6 +93,7 @@ def spec_of(
         source=source,
         guarded=guarded,
         logins=logins_of(urls[0], wished.username, wished.password),
+        repeat=None if wished.repeat is None else Repeat(**wished.repeat.model_dump()),
         **{name: getattr(wished, name) for name in ALIKE},
     )
 

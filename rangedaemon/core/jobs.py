@@ -16,6 +16,7 @@ from typing import NamedTuple
 from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.core.push.values import Pushed, PushSpec
+from rangedaemon.core.repeats import Repeat
 from rangedaemon.core.timetable import Rate
 
 ACTIVE = frozenset({"sha-256", "sha-512"})
@@ -109,6 +110,12 @@ class JobSpec:
     """The earliest start (`core.calendar.check_start`); it is over once the job was begun."""
     window: str | None = None
     """The hours in which it may run (`core.calendar.check_window`)."""
+    repeat: Repeat | None = None
+    """When it runs again after its end."""
+    versions: int = 0
+    """How many former files stay beside the one that replaces them."""
+    replaces: str | None = None
+    """What a former run called its file, which this one replaces."""
     kind: str = "download"
     source: str = "api"
     """``api`` or ``config``: who declared the job."""
@@ -125,6 +132,11 @@ class JobSpec:
     push: PushSpec | None = None
     """For an upload, and only there: ``directory`` and ``filename`` are the local file's,
     the one of ``urls`` is where uploads are begun."""
+
+    @property
+    def on_taken(self) -> OnConflict:
+        """What to do where the final name is taken: what is our own may be replaced."""
+        return self.on_conflict if self.replaces is None else OnConflict.OVERWRITE
 
     @property
     def is_upload(self) -> bool:

@@ -26,7 +26,8 @@ def finished_name(record: JobRecord) -> str | None:
     A job that may overwrite gets the very name that it wants, even where somebody else's
     part file stands beside that and its own had to take another one.
     """
-    wanted = safe_filename(record.spec.filename) if record.spec.filename else None
-    if wanted and record.spec.on_conflict is OnConflict.OVERWRITE and record.verified is None:
+    spec = record.spec
+    wanted = spec.replaces or (safe_filename(spec.filename) if spec.filename else None)
+    if wanted and spec.on_taken is OnConflict.OVERWRITE and record.verified is None:
         return wanted
     return record.filename or record.spec.filename

@@ -28,6 +28,8 @@ class Trigger(StrEnum):
     """The representation is another one: begin again with a first request."""
     FETCHED = "fetched"
     """Every octet is on disk."""
+    UNCHANGED = "unchanged"
+    """The origin still has what was complete before."""
     VERIFIED = "verified"
     """Checked, synced and under its final name."""
     FAIL = "fail"
@@ -60,7 +62,7 @@ MOVES: Mapping[JobState, Mapping[Trigger, JobState]] = MappingProxyType(
             _E.PAUSE: _S.PAUSED,
             _E.FAIL: _S.FAILED,
         },
-        _S.PROBING: {_E.ANSWERED: _S.ACTIVE, **_RUNNING_MOVES},
+        _S.PROBING: {_E.ANSWERED: _S.ACTIVE, _E.UNCHANGED: _S.COMPLETE, **_RUNNING_MOVES},
         _S.ACTIVE: {_E.FETCHED: _S.VERIFYING, _E.CHANGED: _S.PROBING, **_RUNNING_MOVES},
         _S.VERIFYING: {_E.VERIFIED: _S.COMPLETE, _E.CHANGED: _S.PROBING, **_RUNNING_MOVES},
         _S.WAITING: {
@@ -70,8 +72,8 @@ MOVES: Mapping[JobState, Mapping[Trigger, JobState]] = MappingProxyType(
             _E.FAIL: _S.FAILED,
         },
         _S.PAUSED: {_E.RESUME: _S.QUEUED},
-        _S.COMPLETE: {},
-        _S.FAILED: {_E.RETRY: _S.QUEUED},
+        _S.COMPLETE: {_E.POSTPONE: _S.WAITING},
+        _S.FAILED: {_E.RETRY: _S.QUEUED, _E.POSTPONE: _S.WAITING},
     }
 )
 

@@ -27,6 +27,7 @@ from rangedaemon.core.jobs import (
 )
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.core.push.values import LocalStamp, Part, Pushed, PushProtocol, PushSpec
+from rangedaemon.core.repeats import Repeat
 from rangedaemon.errors import JournalDamaged
 
 Row = dict[str, Any]
@@ -50,9 +51,11 @@ def to_row(record: JobRecord) -> Row:
     row["priority"] = spec.priority
     row["name"] = lookup_name(spec.name)
     apart = {"pieces": None}  # `storage.piecerows` keeps the hashes
-    push = spec.push and asdict(spec.push)
+    push, repeat = spec.push and asdict(spec.push), spec.repeat and asdict(spec.repeat)
     row["spec"] = _encode(
-        _values(spec, _SPEC) | {"headers": dict(spec.headers), "push": push} | apart
+        _values(spec, _SPEC)
+        | {"headers": dict(spec.headers), "push": push, "repeat": repeat}
+        | apart
     )
     row["error"] = _encode(_values(record.error, _ERROR)) if record.error else None
     row["filename"] = None if record.filename is None else _encode(record.filename)
@@ -128,6 +131,8 @@ def _spec(wishes: dict[str, Any]) -> JobSpec:
     if wishes.get("push") is not None:
         push = wishes["push"]
         wishes["push"] = PushSpec(PushProtocol(push["protocol"]), push["metadata"])
+    if wishes.get("repeat") is not None:
+        wishes["repeat"] = Repeat(**wishes["repeat"])
     return JobSpec(**wishes)
 
 

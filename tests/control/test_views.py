@@ -66,6 +66,8 @@ FIELDS = [
     "segments",
     "start_at",
     "window",
+    "repeat",
+    "versions",
     "protocol",
 ]
 

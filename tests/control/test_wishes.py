@@ -19,6 +19,7 @@ from rangedaemon.control.wishes import (
     confined,
     spec_of,
 )
+from rangedaemon.core.repeats import Repeat
 from rangedaemon.errors import InvalidInput, OutsideDirectory
 
 
@@ -164,6 +165,8 @@ class SpecOfTests(SynchronousTestCase):
             "name": "n", "filename": "f", "checksum": f"sha-1={'0' * 40}", "headers": {"a": "b"},
             "priority": 3, "rate_limit": 7, "paused": True, "on_conflict": "fail",
             "on_change": "keep-old", "segments": 2, "directory": "below",
+            "start_at": "22:00", "window": "22:00-06:00",
+            "repeat": {"cron": "0 3 * * *", "jitter": 5.0}, "versions": 2,
         }  # fmt: skip
         self.assertLessEqual(set(ALIKE), set(wishes))
         asked = NewJob(url="http://h/", **wishes)
@@ -174,7 +177,10 @@ class SpecOfTests(SynchronousTestCase):
         ]
         self.assertEqual(specs[0], specs[1])
         told = {name: getattr(specs[0], name) for name in wishes}
-        self.assertEqual(told, wishes | {"directory": "/srv/below"})
+        self.assertEqual(
+            told,
+            wishes | {"directory": "/srv/below", "repeat": Repeat(cron="0 3 * * *", jitter=5.0)},
+        )
 
     def test_default_segments(self) -> None:
         """Who names no number of connections gets the usual one."""

@@ -18,6 +18,7 @@ EXPECTED: dict[tuple[JobState, Trigger], JobState] = {
     (S.QUEUED, T.PAUSE): S.PAUSED,
     (S.QUEUED, T.FAIL): S.FAILED,
     (S.PROBING, T.ANSWERED): S.ACTIVE,
+    (S.PROBING, T.UNCHANGED): S.COMPLETE,
     (S.ACTIVE, T.FETCHED): S.VERIFYING,
     (S.ACTIVE, T.CHANGED): S.PROBING,
     (S.VERIFYING, T.VERIFIED): S.COMPLETE,
@@ -32,6 +33,8 @@ EXPECTED: dict[tuple[JobState, Trigger], JobState] = {
     (S.WAITING, T.FAIL): S.FAILED,
     (S.PAUSED, T.RESUME): S.QUEUED,
     (S.FAILED, T.RETRY): S.QUEUED,
+    (S.COMPLETE, T.POSTPONE): S.WAITING,
+    (S.FAILED, T.POSTPONE): S.WAITING,
 }
 
 
@@ -71,14 +74,14 @@ class MovesTests(SynchronousTestCase):
         self.assertEqual(reached, set(JobState))
 
     def test_complete_is_reached_by_verification_alone(self) -> None:
-        """A job that was not verified is never complete."""
+        """A job that was not verified, now or in an earlier turn, is never complete."""
         ways = [
             (state, trigger)
             for state, row in MOVES.items()
             for trigger, to in row.items()
             if to is S.COMPLETE
         ]
-        self.assertEqual(ways, [(S.VERIFYING, T.VERIFIED)])
+        self.assertEqual(ways, [(S.PROBING, T.UNCHANGED), (S.VERIFYING, T.VERIFIED)])
 
     def test_running_jobs_can_always_be_stopped(self) -> None:
         """Whatever runs can be paused, interrupted, postponed, and can fail."""
@@ -86,6 +89,6 @@ class MovesTests(SynchronousTestCase):
             self.assertLessEqual({T.PAUSE, T.INTERRUPT, T.POSTPONE, T.FAIL}, set(MOVES[state]))
 
     def test_what_is_finished_does_not_move_by_itself(self) -> None:
-        """From a finished state only a retry leads away."""
+        """From a finished state only a retry leads away, or the wait for another turn."""
         for state in FINISHED:
-            self.assertLessEqual(set(MOVES[state]), {T.RETRY})
+            self.assertLessEqual(set(MOVES[state]), {T.RETRY, T.POSTPONE})

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+from tests.integration.case import FAST_RETRY, IntegrationCase
 from tests.integration.downloading import DownloadCase
+from tests.integration.waiting import until
 
 SIZE = 1 << 16
 
@@ -39,3 +44,49 @@ class HoursTests(DownloadCase):
         reply = self.daemon.api.request("POST", "/api/v1/jobs", wishes)
         self.assertEqual(reply.status, 400)
         self.assertEqual({error["loc"] for error in reply.json["errors"]}, {"start_at", "window"})
+
+
+class RepeatTests(IntegrationCase):
+    """Files that are kept up to date, from a real nginx."""
+
+    def setUp(self) -> None:
+        """An nginx, and a daemon."""
+        self.root = self.make_directory()
+        self.nginx = self.make_nginx(self.root)
+        self.daemon = self.make_daemon({"downloads": {"retry": FAST_RETRY}}).start()
+
+    def turn(self, job: str) -> dict[str, Any]:
+        """Have the job's turn come now; the job when that is over."""
+        self.assertEqual(self.daemon.api.act(job, "retry").status, 200)
+        ended: dict[str, Any] = self.daemon.api.wait_for(job, "waiting")
+        return ended
+
+    def statuses(self) -> list[str]:
+        """What nginx answered, one after the other."""
+        return re.findall(r'HTTP/1\.1" (\d+)', "".join(self.nginx.served()))
+
+    def test_turns(self) -> None:
+        """A first run, an unchanged file, a changed one, one that is gone here."""
+        served = self.root / "list.txt"
+        served.write_bytes(b"first")
+        url = self.nginx.url("list.txt")
+        job = self.daemon.api.add(url, repeat={"every": 3600}, versions=1)["id"]
+        first = self.daemon.api.wait_for(job, "waiting")
+        file = Path(first["path"])
+        self.assertEqual(file.read_bytes(), b"first")
+        until(lambda: self.statuses() == ["206"], "one request is logged")
+        inode = file.stat().st_ino
+        second = self.turn(job)
+        self.assertEqual(file.stat().st_ino, inode)
+        until(lambda: self.statuses() == ["206", "304"], "one more request is logged")
+        self.assertEqual((second["verified"], second["etag"]), ("length", first["etag"]))
+        served.write_bytes(b"another")
+        self.turn(job)
+        self.assertEqual(file.read_bytes(), b"another")
+        self.assertEqual(file.with_name("list.txt.1").read_bytes(), b"first")
+        file.unlink()
+        self.turn(job)
+        self.assertEqual(file.read_bytes(), b"another")
+        self.assertEqual(
+            sorted(path.name for path in file.parent.iterdir()), ["list.txt", "list.txt.1"]
+        )
