@@ -155,7 +155,7 @@ class Intake(Protocol):
     ) -> None:
         """Let a lane put octets of the body into the file."""
         self._haul_ends = Deferred()
-        self.claim.ahead = MOST
+        self.claim.ahead = min(self.wanted(), MOST)
         try:
             await self._writer.haul(move, lambda count: self._hauled(Hauled(count), deliver))
         finally:

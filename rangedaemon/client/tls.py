@@ -34,7 +34,7 @@ from zope.interface import directlyProvides, implementer, providedBy
 
 from rangedaemon.client.trust import pin_of
 from rangedaemon.errors import Untrusted
-from rangedaemon.storage.lanes import Hauled, Hauler, Lanes, Store, hauled_by
+from rangedaemon.storage.lanes import PIECE, Hauled, Hauler, Lanes, Store, hauled_by
 
 RECORD: Final = 16 * 1024
 """Octets that one record may hold (RFC 8446, 5.1)."""
@@ -180,6 +180,12 @@ class Link(ProtocolWrapper):
 
         :raises StorageFault: they could not be written.
         """
+        moved = 0
+        while count := self._haul_piece(fd, store, offset + moved, min(most - moved, PIECE)):
+            moved += count
+        return moved
+
+    def _haul_piece(self, fd: int, store: Store, offset: int, most: int) -> int:
         sealed, opened = self._lanes.gear.rooms(SEALED)
         held = 0
         with suppress(OSError):  # nothing more is there; a broken session tells the next read

@@ -63,6 +63,11 @@ class Claim:
         return self.left / max(self.rate or fallback_rate, 1.0)
 
 
+def _needs_help(claim: Claim) -> bool:
+    """Whether much of it is free, or all of it and nothing is on its way."""
+    return claim.free >= 2 * SMALLEST_THEFT or (claim.left > 0 and claim.ahead == 0)
+
+
 class Plan:
     """The holes of one representation and the claims on it."""
 
@@ -194,7 +199,7 @@ class Plan:
     def _slowest(self) -> Claim | None:
         """The claim that would end last and that nobody races for yet."""
         mean = self._mean_rate()
-        open_claims = [c for c in self.claims if c.free and c.rival is None]
+        open_claims = [c for c in self.claims if c.rival is None and _needs_help(c)]
         return max(open_claims, key=lambda c: c.seconds_left(mean), default=None)
 
     def _mean_rate(self) -> float:

@@ -30,8 +30,10 @@ from twisted.internet.tcp import Connection
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage.lowwater import ENOUGH, Mark, Sweep
 
-MOST: Final = 1024 * 1024
+MOST: Final = 4 * 1024 * 1024
 """Octets that one haul moves at most."""
+PIECE: Final = 1024 * 1024
+"""Octets of a haul that are written at once: what a pipe holds."""
 WORTH: Final = 64 * 1024
 """Fewer octets than this are not worth a haul."""
 COUNT: Final = 2
@@ -198,7 +200,7 @@ class _Pipe:
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with suppress(OSError):  # a smaller one serves too
-            fcntl.fcntl(self.writer, _F_SETPIPE_SZ, MOST)
+            fcntl.fcntl(self.writer, _F_SETPIPE_SZ, PIECE)
 
     def __del__(self) -> None:
         os.close(self.reader)
@@ -220,6 +222,13 @@ class Gear(threading.local):
 
         :raises StorageFault: they could not be written.
         """
+        moved = 0
+        while moved < most and (count := self._splice(fd, store, offset + moved, most - moved)):
+            moved += count
+        return moved
+
+    def _splice(self, fd: int, store: Store, offset: int, most: int) -> int:
+        """As much as the pipe takes."""
         pipe = self._pipe = self._pipe or _Pipe()
         held = 0
         with suppress(OSError):  # nothing more is there, or the pipe is full
@@ -232,10 +241,10 @@ class Gear(threading.local):
             raise
 
     def rooms(self, sealed: int) -> tuple[memoryview, memoryview]:
-        """Room for *sealed* octets as they came, and for `MOST` as they are meant."""
+        """Room for *sealed* octets as they came, and for `PIECE` as they are meant."""
         if not self.opened:
             self.sealed = memoryview(bytearray(sealed))
-            self.opened = memoryview(bytearray(MOST))
+            self.opened = memoryview(bytearray(PIECE))
         return self.sealed, self.opened
 
 

@@ -132,6 +132,14 @@ class TheftTests(SynchronousTestCase):
         self.victim.ahead = 8 * MIB
         self.assertIsNone(self.plan.take(2))
 
+    def test_no_race_for_what_is_under_way(self) -> None:
+        """Who has octets on their way to the disk is not slow: nobody fetches them again."""
+        self.plan.advance(self.victim, 8 * MIB - SMALLEST_THEFT)
+        self.victim.ahead = SMALLEST_THEFT // 2
+        self.assertIsNone(self.plan.take(2))
+        self.victim.ahead = 0
+        self.assertIsNotNone(self.plan.take(2))
+
     def test_tail_is_raced(self) -> None:
         """A remainder too small to split is fetched twice, and the first wins."""
         self.plan.advance(self.victim, 8 * MIB - SMALLEST_THEFT)
