@@ -20,7 +20,14 @@ from rangedaemon.core.responses import ResponsePlan
 from rangedaemon.core.uploadfaults import LengthMismatch, OffsetMismatch
 from rangedaemon.core.uploads import Upload, UploadProtocol
 from rangedaemon.errors import Fault
-from rangedaemon.server.uploads.reception import Adapter, Reception, fields_of, say, status_of
+from rangedaemon.server.uploads.reception import (
+    Adapter,
+    Reception,
+    fields_of,
+    say,
+    status_of,
+    words_of,
+)
 
 
 class Ietf(Adapter):
@@ -61,7 +68,7 @@ def _as_refusal(fault: Fault) -> Refusal:
             return draft.Mismatch(expected=fault.expected, provided=fault.provided)
         case LengthMismatch():
             return draft.Inconsistent(fault.detail)
-    return Refusal(status_of(fault), fault.detail, *fields_of(fault))
+    return Refusal(status_of(fault), words_of(fault), *fields_of(fault))
 
 
 def _limits(reception: Reception) -> draft.Limits:

@@ -11,7 +11,14 @@ from rangedaemon.core.responses import Field, ResponsePlan
 from rangedaemon.core.uploadfaults import OffsetMismatch, UnknownUpload, UploadGone
 from rangedaemon.core.uploads import Upload, UploadProtocol, UploadState
 from rangedaemon.errors import Fault
-from rangedaemon.server.uploads.reception import Adapter, Reception, fields_of, say, status_of
+from rangedaemon.server.uploads.reception import (
+    Adapter,
+    Reception,
+    fields_of,
+    say,
+    status_of,
+    words_of,
+)
 
 
 class Put(Adapter):
@@ -34,7 +41,7 @@ class Put(Adapter):
         fields = fields_of(fault)
         if isinstance(fault, OffsetMismatch):
             fields += _progress(fault.expected)
-        return say(status_of(fault), fields, f"{fault.detail}\n")
+        return say(status_of(fault), fields, f"{words_of(fault)}\n")
 
 
 async def _anew(reception: Reception, asked: Placement) -> Upload:

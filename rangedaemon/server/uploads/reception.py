@@ -16,7 +16,7 @@ from rangedaemon.core.receiving.asks import Ask, Refusal
 from rangedaemon.core.responses import Field, ResponsePlan
 from rangedaemon.core.uploadfaults import UnknownUpload, UploadGone
 from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, UploadState, Wish
-from rangedaemon.errors import Fault
+from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.server.arrival import Body, BodyCut
 from rangedaemon.server.mounts import Target, encode_segments
 from rangedaemon.server.uploads.arriving import Arriving
@@ -213,6 +213,13 @@ def status_of(fault: Fault) -> int:
     return fault.http_status if isinstance(fault, Refusal) else fault.status
 
 
+def words_of(fault: Fault) -> str:
+    """What the peer is told of it; what ails our disk, and where, is for the log."""
+    if isinstance(fault, StorageFault):
+        return f"{fault.title} at the server; what it has acknowledged is kept, so try again later"
+    return fault.detail
+
+
 def fields_of(fault: Fault) -> list[Field]:
     """The fields that belong to it."""
     if isinstance(fault, Refusal):
@@ -236,4 +243,4 @@ class Adapter:
 
     def refused(self, fault: Fault) -> ResponsePlan:
         """How a fault is told."""
-        return say(status_of(fault), fields_of(fault), f"{fault.detail}\n")
+        return say(status_of(fault), fields_of(fault), f"{words_of(fault)}\n")

@@ -17,7 +17,14 @@ from rangedaemon.core.uploadfaults import (
 )
 from rangedaemon.core.uploads import Upload, UploadProtocol, Wish
 from rangedaemon.errors import Fault, NameTaken
-from rangedaemon.server.uploads.reception import Adapter, Reception, fields_of, say, status_of
+from rangedaemon.server.uploads.reception import (
+    Adapter,
+    Reception,
+    fields_of,
+    say,
+    status_of,
+    words_of,
+)
 
 _ALGORITHMS = {"sha1": "sha-1", "sha256": "sha-256", "sha512": "sha-512", "md5": "md5"}
 _METADATA, _CONCAT = "Upload-Metadata", "Upload-Concat"
@@ -60,7 +67,7 @@ class Tus(Adapter):
         fields: list[Field] = [*tus.spoken(), *fields_of(fault)]
         if isinstance(fault, OffsetMismatch):
             fields.append(("Upload-Offset", str(fault.expected)))
-        return say(status, fields, f"{fault.detail}\n")
+        return say(status, fields, f"{words_of(fault)}\n")
 
 
 async def _create(reception: Reception) -> ResponsePlan:

@@ -136,6 +136,17 @@ def target_directory(root: Path, segments: Sequence[str]) -> Path:
     return directory
 
 
+def landing_directory(root: Path, segments: Sequence[str]) -> Path:
+    """
+    The same for a file that is about to land there; a *root* that nobody made yet is made.
+
+    :raises NameRefused, NotWritable, StorageFault: it cannot land there.
+    """
+    with storage_faults(root):
+        root.mkdir(parents=True, exist_ok=True)
+    return target_directory(root, segments)
+
+
 def staged_path(directory: Path, file: str) -> Path:
     """The second name of an upload's octets, beside the final one."""
     return directory / (_STAGED + file)

@@ -25,11 +25,11 @@ from rangedaemon.storage.uploads.files import (
     STEP,
     copy_beside,
     free_name,
+    landing_directory,
     link_beside,
     put_in_place,
     settle_length,
     staged_path,
-    target_directory,
 )
 from rangedaemon.storage.uploads.means import Means
 from rangedaemon.storage.uploads.mounts import UploadMount
@@ -67,7 +67,7 @@ class Publisher:
             raise NotWhole("octets are missing still; ask for the upload's offset and go on")
         await self._means.in_thread(settle_length, part, upload.length)
         await self._judge(upload, part)
-        directory = await self._means.in_thread(target_directory, mount.root, upload.directory)
+        directory = await self._means.in_thread(landing_directory, mount.root, upload.directory)
         staged = staged_path(directory, upload.file)
         try:
             if not await self._means.in_thread(link_beside, part.path, staged):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rangedaemon.core.jobs import OnConflict
 from rangedaemon.core.uploads import UploadProtocol
 from tests.server.uploads.case import CONTENT, Peer, UploadsServedCase, head
@@ -40,6 +42,28 @@ class PutTests(UploadsServedCase):
         self.take(on_conflict=OnConflict.FAIL)
         self.assert_status(self.request("PUT", "/files/f", b"four"), 409)
         self.assertEqual((self.file("f"), self.file("f (1)")), (b"three", b"two"))
+
+    def test_root_made(self) -> None:
+        """A folder that nobody has made yet is made for the first file that lands there."""
+        Path(self.root).rmdir()
+        self.assert_status(self.request("PUT", "/files/f", CONTENT), 201)
+        self.assertEqual(self.file("f"), CONTENT)
+
+    def test_faults_of_the_disk(self) -> None:
+        """In each protocol a peer hears that storing failed, and nothing of our paths."""
+        Path(self.root).rmdir()
+        Path(self.root).write_bytes(b"")
+        begun = {"tus_resumable": "1.0.0", "upload_length": 100}
+        for method, path, fields in (
+            ("PUT", "/files/f", {}),
+            ("POST", "/files", {"upload_complete": "?1"}),
+            ("POST", "/files", begun | {"content_type": "application/offset+octet-stream"}),
+        ):
+            with self.subTest(fields):
+                reply = self.request(method, path, CONTENT, **fields)
+                self.assert_status(reply, 500)
+                self.assertIn(b"Not writable at the server", reply.body)
+                self.assertNotIn(str(self.root).encode(), reply.body)
 
     def test_parts(self) -> None:
         """One part behind the other; in between it can be asked what is there."""
