@@ -178,6 +178,12 @@ class JobLogTests(SynchronousTestCase):
             ],
         )
 
+    def test_fault_once(self) -> None:
+        """Why a job waits is told when it begins to wait, not again when its turn comes."""
+        error = JobError("timed-out", "silence", "http://h/")
+        self.tell(JobState.WAITING, JobState.QUEUED, JobState.PROBING, error=error)
+        self.assertEqual([line.count("silence") for line in self.lines], [1, 0, 1])
+
     def test_new_jobs(self) -> None:
         """A job that has just come and waits is no news, and takes no memory; that it runs is."""
         for state in (JobState.QUEUED, JobState.PAUSED):

@@ -7,6 +7,7 @@ not been touched; who gets one must either deliver it or drop it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
@@ -281,15 +282,21 @@ def fault_of(error: BaseException, url: str) -> OriginFault:
     if isinstance(error, DNSLookupError):
         return Unreachable("no such host (name lookup failed)", url=url)
     if isinstance(error, ConnectError | ConnectionClosed | ConnectingCancelledError | OSError):
-        return Unreachable(str(error) or type(error).__name__, url=url)
+        return Unreachable(_network_words(error), url=url)
     if isinstance(error, ValueError | KeyError | UnicodeError | SchemeNotSupported):
         return BadResponse(f"no usable answer: {error}", url=url)
     raise error
 
 
+def _network_words(error: BaseException) -> str:
+    """What the network said; the system's words alone where Twisted wraps its own round them."""
+    number = getattr(error, "osError", None)
+    return os.strerror(number) if number else str(error) or type(error).__name__
+
+
 def _fault_of_reasons(error: Any, url: str) -> OriginFault:
     reasons = [getattr(r, "value", r) for r in getattr(error, "reasons", [])]
-    texts = [str(r) or type(r).__name__ for r in reasons if r is not None]
+    texts = [_network_words(r) for r in reasons if r is not None]
     if any(isinstance(r, CancelledError) for r in reasons):
         return TimedOut("given up", url=url)
     if any(type(r).__name__ in ("ParseError", "BadResponseVersion") for r in reasons):

@@ -40,7 +40,7 @@ class JobLog:
         return before is not record.state
 
     def _write(self, record: JobRecord) -> None:
-        if record.error is not None:
+        if record.error is not None and record.state is not JobState.QUEUED:
             code, message = record.error.code, record.error.message
             self._log.warn(
                 "job {job}: {state}, {code}: {why}{again}",

@@ -121,6 +121,14 @@ class GetTests(OriginCase):
                 self.assertIsInstance(raised, OriginFault)
                 self.assertEqual(getattr(raised, "url", None), URL)
 
+    def test_words_of_the_network(self) -> None:
+        """What the system said is told once, without what Twisted wraps round it."""
+        refusal = Refused(111, "Connection refused")
+        for error in (refusal, ResponseNeverReceived([Failure(refusal)])):
+            asked = self.ask(lambda x, error=error: x.refuse(error))
+            raised = self.failureResultOf(asked, Unreachable).value
+            self.assertEqual(raised.detail, "Connection refused")
+
 
 class CookieTests(OriginCase):
     """Tests for the cookies that requests of one job share."""

@@ -118,6 +118,11 @@ class ReadConfigTests(ConfigFiles):
             read_config(named, under_systemd).token_file, self.folder / "st/control.token"
         )
 
+    def test_state_dir_is_told_short(self) -> None:
+        """A way up and down again is none that messages name."""
+        said = read_config(self.config("state_dir: ../st"), {})
+        self.assertEqual(said.state_dir, self.folder.parent / "st")
+
     def test_environment(self) -> None:
         """References to the environment are replaced, with their defaults."""
         path = self.config(

@@ -117,6 +117,12 @@ class TableTests(SynchronousTestCase):
         ).plain
         self.assertEqual(text.split(), ["up", "1:01:01", "jobs", "2", "active", "in", "1.0", "MiB/s", "new", "-"])  # fmt: skip  # noqa: E501
 
+    def test_plain_values(self) -> None:
+        """Lists and truths are told in words, not in Python."""
+        text = status_view({"files": ["http://a/", "http://b/"], "uploads": []}).plain
+        self.assertEqual(text.split("\n"), ["files    http://a/, http://b/", "uploads  none"])
+        self.assertIn("accepts_ranges  yes", details({**HALF, "accepts_ranges": True}).plain)
+
 
 class ProgressTests(SynchronousTestCase):
     """Bars."""
@@ -196,6 +202,8 @@ class LineTests(SynchronousTestCase):
         """An address that the message has already is not told again."""
         error = {"code": "not-found", "message": "http://a/f is gone", "url": "http://a/f"}
         self.assertEqual(error_text(job(1, error=error)), "not-found: http://a/f is gone")
+        error = {"code": "not-found", "message": "it answered 404", "url": "http://a/f"}
+        self.assertEqual(error_text(job(1, name=None, error=error)), "not-found: it answered 404")
 
 
 def segment(start: int, end: int, received: int, state: str) -> dict[str, Any]:

@@ -241,6 +241,16 @@ class PickTests(SynchronousTestCase):
         named = job("cc00000000000004", "aa")
         self.assertEqual(pick(["aa"], [*JOBS, named]), [named])
 
+    def test_as_the_list_shows_it(self) -> None:
+        """A job without any name goes by the address that stands in its place."""
+        urls = ["http://a.example/f?x=[1]", "http://a.example/g"]
+        nameless = [
+            {**OTHER, "id": f"dd0000000000000{n}", "name": None, "filename": None, "urls": [url]}
+            for n, url in enumerate(urls)
+        ]
+        for url, each in zip(urls, nameless, strict=True):
+            self.assertEqual(pick([url], [*JOBS, *nameless]), [each])
+
     def test_none(self) -> None:
         """A word that means nothing ends it."""
         for word in ("zz", "z*", "", "debia"):

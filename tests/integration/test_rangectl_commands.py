@@ -115,6 +115,11 @@ class AddTests(SiteCase):
                 self.assertEqual(self.ctl("add", *words).code, 2)
         self.assertEqual(self.jobs.jobs, {})
 
+    def test_help_says_what_may_be_left_out(self) -> None:
+        """Jobs stand in brackets where a command does without."""
+        self.assertIn("list [OPTIONS] [JOB]...", self.ctl("list", "--help").out)
+        self.assertIn("pause [OPTIONS] JOB...", self.ctl("pause", "--help").out)
+
     def test_bad_list(self) -> None:
         """A list with a wrong line adds nothing."""
         ended = self.ctl("add", "-i", "-", stdin="http://a.example/1\n nonsense\n")

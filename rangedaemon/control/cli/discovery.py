@@ -13,6 +13,7 @@ three keys that say where the daemon listens, and leaves judging the rest to
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ def read_config(path: Path, environ: Mapping[str, str]) -> ControlSection:
     endpoints = listen if isinstance(listen, list) else [listen]
     token_file = control.get("token_file")
     named = _expand(str(token_file or "control.token"), environ)
-    state_dir = base / _expand(str(state), environ)
+    state_dir = Path(os.path.normpath(base / _expand(str(state), environ)))
     folder = base if token_file else state_dir
     return ControlSection(
         tuple(_relative_socket(_expand(str(entry), environ), base) for entry in endpoints),

@@ -49,6 +49,8 @@ def pick(words: Sequence[str], jobs: Iterable[Job]) -> list[Job]:
 
 def _matches(word: str, jobs: list[Job]) -> list[Job]:
     """The jobs that one word means."""
+    if (exactly := [job for job in jobs if label(job) == word]) and len(exactly) == 1:
+        return exactly
     if _PATTERN.search(word):
         found = [job for job in jobs if any(fnmatchcase(name, word) for name in _names(job))]
     else:
@@ -62,7 +64,7 @@ def _matches(word: str, jobs: list[Job]) -> list[Job]:
 
 def _plain(word: str, jobs: list[Job]) -> list[Job]:
     """Who is named exactly so, else whose id starts so."""
-    named = [job for job in jobs if word in _names(job)]
+    named = [job for job in jobs if word in (*_names(job), label(job))]
     return named or [job for job in jobs if word and job["id"].startswith(word.lower())]
 
 

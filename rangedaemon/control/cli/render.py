@@ -15,6 +15,7 @@ from rich.text import Text
 from rangedaemon.control.cli.columns import Column, aligned, facts, lines, titled
 from rangedaemon.control.cli.picking import Job, label
 from rangedaemon.control.cli.units import (
+    plain,
     safe,
     show_percent,
     show_rate,
@@ -111,7 +112,7 @@ def _facts(job: Job) -> list[tuple[str, str | Text]]:
     told += [(key, show(job[key])) for key, show in sizes if job.get(key)]
     if job.get("eta_s") is not None:
         told.append(("left", show_seconds(job["eta_s"])))
-    told += [(key, safe(job[key])) for key in _OTHER_FACTS if job.get(key) not in (None, "")]
+    told += [(key, plain(job[key])) for key in _OTHER_FACTS if job.get(key) not in (None, "")]
     return told
 
 
@@ -140,7 +141,8 @@ def error_text(job: Job) -> str:
     error = job.get("error") or {}
     message = safe(error.get("message") or "no reason given")
     url = error.get("url")
-    about = f" ({safe(url)})" if url and str(url) not in message else ""
+    told = f"{label(job)} {message}"
+    about = f" ({safe(url)})" if url and safe(url) not in told else ""
     return f"{safe(error.get('code', 'failed'))}: {message}{about}"
 
 
@@ -308,7 +310,7 @@ def _status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The daemon's state in words; fields that we do not know are shown as they are."""
     told = []
     for key, value in status.items():
-        title, show = _KNOWN_FACTS.get(key, (safe(key), safe))
+        title, show = _KNOWN_FACTS.get(key, (safe(key), plain))
         told.append((title, "-" if value is None else safe(show(value))))
     return told
 

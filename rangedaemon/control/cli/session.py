@@ -152,8 +152,9 @@ def _want_json(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 def job_words(*, required: bool = True) -> Callable[[F], F]:
     """The argument that says which jobs are meant."""
+    shown = "JOB..." if required else "[JOB]..."
     return click.argument(
-        "words", metavar="JOB...", nargs=-1, required=required, shell_complete=_complete_jobs
+        "words", metavar=shown, nargs=-1, required=required, shell_complete=_complete_jobs
     )
 
 

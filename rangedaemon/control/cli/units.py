@@ -64,6 +64,15 @@ def show_percent(received: int, size: int | None) -> str:
     return f"{100 * received // size if size else 100} %"
 
 
+def plain(value: object) -> str:
+    """A value of the API's as people would say it, as `safe` as its text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(safe(each) for each in value) or "none"
+    return safe(value)
+
+
 def safe(value: object) -> str:
     """*value* as text on one line in which nothing steers a terminal."""
     return "".join(_seen(character) for character in str(value))
