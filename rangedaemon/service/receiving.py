@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +52,7 @@ class Receiving:
         self._sweeps = LoopingCall(lambda: ensureDeferred(self._sweep()))
         self._sweeps.clock = reactor
         taking = [(mount, mount.uploads) for mount in server.mounts if mount.uploads is not None]
+        self._hooks = {mount.path: uploads.hooks.on_receive for mount, uploads in taking}
         self._store = open_upload_store(
             state_dir,
             [_upload_mount(mount, uploads) for mount, uploads in taking],
@@ -60,6 +60,7 @@ class Receiving:
             in_thread=in_thread,
             in_lane=in_lane,
             clock=reactor,
+            on_published=self._received,
         )
         self.receivers: Mapping[str, Receiver] = {
             mount.path: self._receiver(mount, uploads) for mount, uploads in taking
@@ -76,7 +77,6 @@ class Receiving:
             _rules(uploads),
             gate,
             Arriving(self._reactor),
-            partial(self._received, uploads.hooks.on_receive),
         )
 
     def begin(self) -> None:
@@ -102,7 +102,7 @@ class Receiving:
         except DeferredTimeout:
             self._commands.kill()
 
-    def _received(self, command: tuple[str, ...] | None, upload: Upload) -> None:
+    def _received(self, upload: Upload) -> None:
         self._finished += 1
         self._log.info(
             "received {path}: {length} octets by {protocol} from {owner}",
@@ -111,6 +111,7 @@ class Receiving:
             protocol=upload.scope.protocol.value,
             owner=upload.scope.owner or "anybody",
         )
+        command = self._hooks.get(upload.scope.mount)
         if command is not None:
             self._commands.run(Command(command, told_of(upload)))
 

@@ -12,7 +12,7 @@ from twisted.web.http import Request
 from rangedaemon.core.receiving import draft, segmented, tus
 from rangedaemon.core.receiving.asks import Ask, Refusal
 from rangedaemon.core.responses import Field, ResponsePlan
-from rangedaemon.core.uploads import Scope, Upload, UploadProtocol
+from rangedaemon.core.uploads import Scope, UploadProtocol
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.server.answering import peer_gone, send_plan
 from rangedaemon.server.arrival import Body, BodyCut
@@ -41,11 +41,7 @@ _ADAPTERS: dict[UploadProtocol, Adapter] = {
 
 
 class Receiver:
-    """
-    The uploads of the mount at *prefix*.
-
-    :param on_received: told of each upload that became a file.
-    """
+    """The uploads of the mount at *prefix*."""
 
     def __init__(
         self,
@@ -55,7 +51,6 @@ class Receiver:
         rules: Rules,
         gate: Gate,
         arriving: Arriving,
-        on_received: Callable[[Upload], None] = lambda _upload: None,
     ) -> None:
         self._prefix = prefix
         self._protocols = frozenset(protocols)
@@ -63,7 +58,6 @@ class Receiver:
         self._rules = rules
         self._gate = gate
         self._arriving = arriving
-        self._on_received = on_received
 
     def concerns(self, method: bytes, segments: Sequence[str]) -> bool:
         """Whether a request for *segments* below the mount is answered here."""
@@ -118,7 +112,6 @@ class Receiver:
                 store=self._store,
                 rules=self._rules,
                 tell=_teller(request),
-                published=self._on_received,
                 arriving=self._arriving,
                 single=lambda: secrets.token_urlsafe(24),
                 secure=request.isSecure(),

@@ -45,8 +45,6 @@ class Reception:
     rules: Rules
     tell: Callable[[bytes], None]
     """Sends an interim answer."""
-    published: Callable[[Upload], None]
-    """Told of each file that is there now."""
     single: Callable[[], str]
     """A new id for an upload of one request."""
     arriving: Arriving
@@ -177,12 +175,7 @@ class Reception:
 
     async def finish(self, upload: Upload) -> Upload:
         """Have an upload that is whole published."""
-        if upload.finished:
-            return upload
-        upload = await self.store.finish(upload)
-        if upload.finished and not upload.partial:
-            self.published(upload)
-        return upload
+        return upload if upload.finished else await self.store.finish(upload)
 
 
 async def _written(body: Body, writer: Writer) -> Upload:

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from rangedaemon.core.uploadfaults import UnknownUpload
 from rangedaemon.core.uploadrules import Limits
-from rangedaemon.core.uploads import Scope
+from rangedaemon.core.uploads import Scope, Upload
 from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import InThread
 from rangedaemon.storage.uploads.files import UploadFiles
@@ -35,6 +35,8 @@ class Means:
     """32 hex digits that nobody can guess."""
     checkpoint_interval: float
     keep_free: int
+    on_published: Callable[[Upload], None]
+    """Told of each upload whose file is there, before the journal knows of it."""
 
     def mount(self, scope: Scope) -> UploadMount:
         """:raises UnknownUpload: there is none that takes uploads."""

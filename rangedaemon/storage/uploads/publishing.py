@@ -106,6 +106,8 @@ class Publisher:
                 break
             except NameTaken:
                 upload = await self._claim_another(upload, final.parent, staged, mount)
+        # Before the journal: whom a kill keeps from being told is told by the next life.
+        self._means.on_published(upload)
         finished = await self._move(upload, UploadState.FINISHED, final)
         with suppress(StorageFault):  # the sweep removes it, at the latest
             await self._means.in_thread(self._means.files.discard, upload.file)

@@ -76,10 +76,13 @@ def open_upload_store(
     new_id: Callable[[], str] = lambda: secrets.token_hex(16),
     checkpoint_interval: float = CHECKPOINT_INTERVAL,
     keep_free: int = KEEP_FREE,
+    on_published: Callable[[Upload], None] = lambda _upload: None,
 ) -> Uploads:
     """The uploads of *state_dir*, whose *journal* is open; nothing is read or made yet.
 
     :param in_lane: runs hauls; None: as everything else.
+    :param on_published: told of each upload that became a file, whoever had it finished, in
+        the reactor thread; once, or again after a kill or a fault of the journal.
     """
     by_path = {mount.path: mount for mount in mounts}
     means = Means(
@@ -93,6 +96,7 @@ def open_upload_store(
         new_id=new_id,
         checkpoint_interval=checkpoint_interval,
         keep_free=keep_free,
+        on_published=on_published,
     )
     return Uploads(means)
 

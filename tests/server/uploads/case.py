@@ -115,10 +115,7 @@ class UploadsServedCase(WireTestCase):
         mount = {"max_size": rules.max_size, "expire": rules.expire} | mount
         self.store = self.open_store(**mount)
         gate = Gate(self.admission, self.clock, self.in_thread)
-        receiver = Receiver(
-            "/files", protocols, self.store, rules, gate, Arriving(self.clock),
-            self.published.append,
-        )  # fmt: skip
+        receiver = Receiver("/files", protocols, self.store, rules, gate, Arriving(self.clock))
         self.site.resource.receive_by({"/files": receiver})
 
     def open_store(self, **mount: Any) -> Uploads:
@@ -131,6 +128,7 @@ class UploadsServedCase(WireTestCase):
             clock=self.clock,
             wall=self.clock.seconds,
             keep_free=0,
+            on_published=self.published.append,
         )
 
     def connect(self) -> tuple[Any, StringTransport]:

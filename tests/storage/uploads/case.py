@@ -66,6 +66,8 @@ class UploadsCase(SynchronousTestCase):
         self.ids = Random(1)
         self.journal = self.now(Journal.open(self.state / "journal.sqlite", in_thread=inline))
         self.addCleanup(lambda: self.now(self.journal.close()))
+        self.told: list[Upload] = []
+        """Of which it was told that they are files."""
         self.store = self.opened()
 
     def opened(
@@ -82,6 +84,7 @@ class UploadsCase(SynchronousTestCase):
             wall=lambda: START + self.clock.seconds(),
             new_id=lambda: self.ids.randbytes(16).hex(),
             keep_free=0,
+            on_published=self.told.append,
         )
 
     def reopen(self, **mount: Any) -> None:

@@ -137,8 +137,42 @@ class KillTests(PublishingCase):
             with self.subTest(steps):
                 done = row.state is not UploadState.OPEN
                 self.assertEqual(self.find(upload).finished, done)
+                told = {told.path for told in self.told if told.key == upload.key}
+                self.assertEqual(told, {self.root / upload.name} if done else set())
                 self.assertEqual(self.files().get(f"n{steps}"), CONTENT if done else None)
         self.assertGreater(steps, 5)
+
+    def test_told(self) -> None:
+        """Whoever concludes it: it is told, by the life that was killed or by ours."""
+        finders: list[Callable[[Upload], object]] = [
+            self.find,
+            lambda upload: self.now(self.store.terminate(upload)),
+            lambda upload: self.now(self.store.finish(upload)),
+        ]
+        for number, conclude in enumerate(finders):
+            for steps in range(30):
+                upload = self.whole(name=f"n{number}-{steps}")
+                killed = self.kill_while_finishing(upload, steps)
+                row = self.now(self.store._registry.look(upload.key))
+                conclude(upload)
+                with self.subTest(number=number, steps=steps):
+                    there = upload.name in self.files()
+                    self.assertTrue(there or row.state is UploadState.OPEN)
+                    told = [told.path for told in self.told if told.key == upload.key]
+                    self.assertEqual(set(told), {self.root / upload.name} if there else set())
+                    self.assertLessEqual(len(told), 2 if killed else 1)
+                if not killed:
+                    break
+
+    def test_told_once(self) -> None:
+        """Who asks again for what is finished has nobody told again."""
+        upload = self.whole()
+        self.now(self.store.finish(upload))
+        self.now(self.store.finish(self.find(upload)))
+        self.sweep()
+        self.assertEqual(
+            [(told.name, told.path) for told in self.told], [("file.iso", self.root / "file.iso")]
+        )
 
     def test_removed_after_a_kill(self) -> None:
         """A kill before its octets' file was removed, then nobody wants it: nothing is left."""
