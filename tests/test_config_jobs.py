@@ -7,6 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.config import ConfigError, Job, parse
+from rangedaemon.core.declared import OnRemoved
 
 
 def declared(text: str) -> Job:
@@ -67,3 +68,17 @@ class RepeatTests(DeclaredCase):
         self.assert_problem("repeat: {cron: daily}", "repeat.cron", "such as 0 3 * * *")
         self.assert_problem("repeat: {evry: 1h}", "repeat.evry", "every")
         self.assert_problem("versions: -1", "versions")
+
+
+class RemovedTests(SynchronousTestCase):
+    """``downloads.on_removed``."""
+
+    def test_refused(self) -> None:
+        """Another word is refused with those that would do."""
+        data = b"downloads:\n  on_removed: forget\n"
+        error = self.assertRaises(ConfigError, parse, data, {}, name="c.yaml", base=Path("/base"))
+        [problem] = error.problems
+        located = problem.located("c.yaml")
+        self.assertIn("c.yaml:2: downloads.on_removed:", located)
+        for word in OnRemoved:
+            self.assertIn(word, located)

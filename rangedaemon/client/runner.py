@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
@@ -28,8 +29,10 @@ from rangedaemon.core.jobs import (
     SegmentSnapshot,
     Totals,
 )
+from rangedaemon.core.repeats import next_turn
 from rangedaemon.core.segments import segments_of
 from rangedaemon.core.transfer import Trigger as Move
+from rangedaemon.core.transfer import move
 from rangedaemon.core.urls import apart, merged, origin_of
 from rangedaemon.errors import Complaint, InvalidInput, StateForbids
 
@@ -37,11 +40,40 @@ from rangedaemon.errors import Complaint, InvalidInput, StateForbids
 class Runner(Queue):
     """Steers the jobs of the queue."""
 
-    async def declare(self, specs: Sequence[JobSpec]) -> None:
-        """Add the jobs of the configuration whose names are not known yet."""
-        new = [s for s in specs if s.name is None or not await self._store.by_name(s.name)]
-        if new:
-            await self.add(new)
+    async def known(self, names: Collection[str]) -> list[JobRecord]:
+        """The jobs of these names, and all that a configuration has declared before."""
+        declared = {record.id: record for record in await self._store.declared()}
+        for name in names:
+            record = await self._store.by_name(name)
+            if record is not None:
+                declared[record.id] = record
+        return [self._snapshot(record).record for record in declared.values()]
+
+    async def rewish(self, job_id: str, spec: JobSpec) -> None:
+        """Give a job other wishes, all of them; one that waits for its hour gets another."""
+        async with self._turn:
+            running = self._running.get(job_id)
+            if running:
+                await running[0].change(spec)
+                return
+            record = replace(await self._record(job_id), spec=spec)
+            record = replace(record, **self._other_turn(record))
+            await self._store.save(record)
+            self._announce("job", JobSnapshot(record))
+        self._look()
+
+    def _other_turn(self, record: JobRecord) -> dict[str, Any]:
+        """What its hours make of a job whose wishes are others now."""
+        spec, zone, now = record.spec, self._habits.around.zone, self._now()
+        if record.verified is not None:
+            again = next_turn(spec.repeat, spec.window, now, zone, 0.0)
+            if record.state is JobState.COMPLETE and again is not None:
+                return {"state": move(record.state, Move.POSTPONE), "retry_at": again}
+        else:
+            again = first_turn(spec.start_at, spec.window, now, zone)
+        if record.state is not JobState.WAITING or record.error is not None:
+            return {}
+        return {"retry_at": now if again is None else again}
 
     async def add(self, specs: Sequence[JobSpec]) -> list[JobSnapshot]:
         """Add jobs, all or none, durable when this returns."""

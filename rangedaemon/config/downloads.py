@@ -19,6 +19,7 @@ from rangedaemon.config.values import (
     PositiveSize,
     Rate,
 )
+from rangedaemon.core.declared import OnRemoved
 
 
 class LowestSpeed(Section):
@@ -35,6 +36,8 @@ class Downloads(Reaching):
 
     directory: AbsolutePath = Path("var/downloads")
     """Where finished files go; jobs cannot write outside of it."""
+    on_removed: OnRemoved = OnRemoved.KEEP
+    """What becomes of a declared job that is not declared any more."""
     max_active: Count = 5
     """Jobs running at once."""
     segments: Annotated[Count, Field(le=256)] = 8

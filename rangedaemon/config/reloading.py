@@ -26,6 +26,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("control", "tokens"),
     ("control", "allowed_hosts"),
     ("control", "allowed_origins"),
+    ("downloads", "on_removed"),
     ("downloads", "max_active"),
     ("downloads", "rate_limit"),
     ("downloads", "rate_limit_per_host"),

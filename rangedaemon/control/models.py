@@ -14,6 +14,7 @@ from pydantic.functional_validators import AfterValidator
 
 from rangedaemon.control import pushing, wishes
 from rangedaemon.core import calendar, repeats
+from rangedaemon.core.declared import Change
 from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
 from rangedaemon.core.push.values import PushProtocol
 
@@ -297,6 +298,28 @@ class Reloaded(BaseModel):
 
     changed: list[str]
     """Keys whose values are other ones than before, such as ``server.mounts``."""
+
+
+class FieldDifference(BaseModel):
+    """A wish that is declared otherwise now; secrets are not told."""
+
+    field: str
+    old: str
+    new: str
+
+
+class JobDifference(BaseModel):
+    """A declared job that is new, changed, or not declared any more."""
+
+    change: Change
+    name: str
+    fields: list[FieldDifference]
+
+
+class Plan(BaseModel):
+    """What a reload would make of the declared jobs."""
+
+    changes: list[JobDifference]
 
 
 class Health(BaseModel):

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from rangedaemon import __version__
-from rangedaemon.control.cli import adding, journal, looking, pushing, steering
+from rangedaemon.control.cli import adding, journal, looking, planning, pushing, steering
 from rangedaemon.control.cli.discovery import DEFAULT_URL, USUAL_PLACES
 from rangedaemon.control.cli.exits import CommandFault, Exit, exit_table
 from rangedaemon.control.cli.session import Session, asked_of, complain
@@ -107,6 +107,7 @@ for _command in (
     looking.metrics,
     steering.limits,
     steering.reload,
+    planning.plan,
     steering.shutdown,
     journal.journal,
     looking.completion,

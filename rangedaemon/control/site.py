@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -30,6 +31,7 @@ from rangedaemon.control.routes.daemon import Readiness, Surroundings
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tally import Tally
 from rangedaemon.control.tokens import Entry, Keyring
+from rangedaemon.core.declared import Difference
 from rangedaemon.errors import StateForbids
 from rangedaemon.server.answering import Surroundings as FileSurroundings
 from rangedaemon.storage.threads import InThread, inline
@@ -119,7 +121,7 @@ class Settings:
         return Rules(self.keyring, host_names(self.allowed_hosts), self.allowed_origins)
 
 
-async def _no_file() -> Sequence[str]:
+async def _no_file() -> Any:
     raise StateForbids("the daemon was not started from a file that could be read again")
 
 
@@ -142,6 +144,8 @@ class Host:
     rate_out: Callable[[], float] = lambda: 0.0
     places: Callable[[], Iterable[Place]] = tuple
     """The served folders."""
+    plan: Callable[[], Awaitable[Sequence[Difference]]] = _no_file
+    """Reads the configuration; answers with what a reload would make of the declared jobs."""
     reload: Callable[[], Awaitable[Sequence[str]]] = _no_file
     """Reads the configuration again; answers with the keys whose values are new."""
 
@@ -149,7 +153,7 @@ class Host:
         """What of it the routes may see and touch."""
         return Surroundings(
             self.clock, self.started_at, config_path, self.rate_out, self.shutdown,
-            self.readiness, self.places, self.reload,
+            self.readiness, self.places, self.plan, self.reload,
         )  # fmt: skip
 
     @property

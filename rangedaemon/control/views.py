@@ -9,9 +9,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from rangedaemon.control.models import (
+    FieldDifference,
+    JobDifference,
     JobErrorObject,
     JobList,
     JobObject,
+    Plan,
     RepeatBody,
     SegmentList,
     SegmentObject,
@@ -19,6 +22,7 @@ from rangedaemon.control.models import (
 )
 from rangedaemon.control.ports import Place, Totals
 from rangedaemon.control.redaction import shown, shown_or_none
+from rangedaemon.core.declared import Difference
 from rangedaemon.core.jobs import (
     JobError,
     JobPage,
@@ -144,6 +148,23 @@ def status_object(
         config=_text_or_none(config),
         files=[place.url for place in folders],
         uploads=[place.url for place in folders if place.uploads],
+    )
+
+
+def plan_object(found: Iterable[Difference]) -> Plan:
+    """What a reload would make of the declared jobs."""
+    return Plan(
+        changes=[
+            JobDifference(
+                change=each.change,
+                name=shown(each.name),
+                fields=[
+                    FieldDifference(field=f.field, old=shown(f.old), new=shown(f.new))
+                    for f in each.fields
+                ],
+            )
+            for each in found
+        ]
     )
 
 

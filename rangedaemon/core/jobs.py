@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.pieces import Pieces
@@ -114,6 +114,8 @@ class JobSpec:
     """When it runs again after its end."""
     versions: int = 0
     """How many former files stay beside the one that replaces them."""
+    declared: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the configuration said of it last (`core.declared.wishes_of`)."""
     replaces: str | None = None
     """What a former run called its file, which this one replaces."""
     kind: str = "download"

@@ -43,9 +43,9 @@ from rangedaemon.service.ports import (
     clear_reasons,
     refuse_plain_remote,
 )
-from rangedaemon.service.reloading import Parts, Reloader
+from rangedaemon.service.reloading import Parts, Reloader, declare, plan_of
 from rangedaemon.service.serving import Serving
-from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of, specs_of
+from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of
 from rangedaemon.storage import lanes
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
@@ -200,6 +200,7 @@ class Daemon(LoggingRoot):
             in_thread=self._in_disk_thread,
             rate_out=self._serving.rate,
             places=lambda: places_of(self._config, self._serving.endpoints),
+            plan=plan_of(lambda: self._reloader),
             reload=self.reload,
         )
 
@@ -217,7 +218,7 @@ class Daemon(LoggingRoot):
         await self._make_sample()
         await self._serving.begin()
         await self._runner.recover()
-        await self._runner.declare(specs_of(self._config))
+        await declare(self._runner, self._config)
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.ready = True
         self._supervisor.ready()

@@ -8,12 +8,13 @@ what cannot be had (a port, a certificate, a token file): what was in force stay
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
+from rangedaemon.client.declaring import planned, reconcile
 from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
@@ -22,6 +23,7 @@ from rangedaemon.config.reloading import changed_keys, load_again
 from rangedaemon.control.problems import NotReady
 from rangedaemon.control.routes.daemon import Readiness
 from rangedaemon.control.site import ControlSite
+from rangedaemon.core.declared import Difference
 from rangedaemon.errors import BadConfiguration, Complaint, Fault
 from rangedaemon.service.changes import Prepared, all_or_none
 from rangedaemon.service.credentials import reach_of
@@ -44,6 +46,25 @@ class Parts:
     runner: Runner
     in_thread: InThread
     network: Network
+
+
+async def declare(runner: Runner, config: Config) -> None:
+    """Make the jobs what *config* declares."""
+    await reconcile(runner, specs_of(config), config.downloads.on_removed)
+
+
+def plan_of(
+    reloader: Callable[[], Reloader | None],
+) -> Callable[[], Awaitable[Sequence[Difference]]]:
+    """`Reloader.plan` of a reloader that is there by and by."""
+
+    async def plan() -> Sequence[Difference]:
+        there = reloader()
+        if there is None:
+            raise NotReady("the daemon is starting")
+        return await there.plan()
+
+    return plan
 
 
 class Reloader:
@@ -83,16 +104,31 @@ class Reloader:
             _log.info("reloaded; changed: {keys}", keys=", ".join(changed) or "nothing")
             return changed
 
-    async def _reload(self) -> Sequence[str]:
+    async def plan(self) -> Sequence[Difference]:
+        """
+        Read the file and say what a reload would make of the declared jobs; nothing changes.
+
+        :raises BadConfiguration: it cannot be used.
+        """
+        if not self._readiness.ready:
+            raise NotReady("the daemon is starting or stopping")
+        _, config = await self._read()
+        return await planned(self._parts.runner, specs_of(config))
+
+    async def _read(self) -> tuple[Sequence[KeyPath], Config]:
+        """The file as it is now, and the keys whose values are other ones."""
         if self._source is None:
             raise BadConfiguration([Complaint("", "the daemon was not started from a file")])
         read = self._parts.in_thread(load_again, self._source, os.environ, self.config)
         config: Config = await read
-        changed = list(changed_keys(self.config, config))
+        return list(changed_keys(self.config, config)), config
+
+    async def _reload(self) -> Sequence[str]:
+        changed, config = await self._read()
         await self._put_in_force(config)
         self.config = config
         self._retune(config, changed)
-        await self._parts.runner.declare(specs_of(config))
+        await declare(self._parts.runner, config)
         return [".".join(map(str, key)) for key in changed]
 
     async def _put_in_force(self, config: Config) -> None:

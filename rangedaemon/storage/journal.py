@@ -106,6 +106,10 @@ class Journal(JobStore, Transactions):
         """The newest record of a job declared under that name, None where there is none."""
         return await self._ask(partial(queries.by_name, name=name))
 
+    async def declared(self) -> Sequence[JobRecord]:
+        """All records of jobs that a configuration declared."""
+        return await self._ask(queries.declared)
+
     async def page(
         self, *, state: JobState | None, limit: int, before: int | None
     ) -> Sequence[JobRecord]:

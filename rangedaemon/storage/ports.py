@@ -44,6 +44,9 @@ class JobStore(Protocol):
     async def by_name(self, name: str) -> JobRecord | None:
         """The newest record of a job declared under that name, None where there is none."""
 
+    async def declared(self) -> Sequence[JobRecord]:
+        """All records of jobs that a configuration declared."""
+
     async def page(
         self, *, state: JobState | None, limit: int, before: int | None
     ) -> Sequence[JobRecord]:

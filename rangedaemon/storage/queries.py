@@ -121,6 +121,13 @@ def by_name(connection: Connection, name: str) -> JobRecord | None:
     return _first(connection, _BY_NAME, {"named": lookup_name(name)})
 
 
+def declared(connection: Connection) -> list[JobRecord]:
+    """All records whose ``source`` is a configuration; one pass over the table."""
+    query = select(jobs).where(jobs.c.spec.like('%"source":"config"%'))
+    found = _all(connection, query.order_by(jobs.c.seq), {})
+    return [record for record in found if record.spec.source == "config"]
+
+
 def page(
     connection: Connection, state: JobState | None, limit: int, before: int | None
 ) -> list[JobRecord]:

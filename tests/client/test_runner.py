@@ -7,7 +7,9 @@ from dataclasses import replace
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from rangedaemon.client.declaring import reconcile
 from rangedaemon.client.runner import Runner
+from rangedaemon.core.declared import OnRemoved
 from rangedaemon.core.jobs import JobChange, JobRecord, JobState, Limits
 from rangedaemon.errors import InvalidInput, StateForbids, UnknownJob
 from tests.client.scripted import File
@@ -310,7 +312,7 @@ class LifeTests(SynchronousTestCase):
         """A configuration that is read at each start adds its jobs at the first alone."""
         specs = [self.world.spec(name="debian", source="config"), self.world.spec(name="other")]
         for _ in range(3):
-            self.world.result(self.runner.declare(specs))
+            self.world.result(reconcile(self.runner, specs, OnRemoved.KEEP))
         self.assertEqual(len(self.world.store.records), 2)
 
     def test_stop(self) -> None:

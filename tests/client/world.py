@@ -107,6 +107,10 @@ class MemoryStore:
         named = [r for r in self.records.values() if r.spec.name == name]
         return max(named, key=lambda r: r.seq, default=None)
 
+    async def declared(self) -> Sequence[JobRecord]:
+        """As `JobStore.declared`."""
+        return [r for r in self.records.values() if r.spec.source == "config"]
+
     async def page(
         self, *, state: JobState | None, limit: int, before: int | None
     ) -> Sequence[JobRecord]:

@@ -105,6 +105,10 @@ class ApiClient:
         """``POST /shutdown``."""
         self._call("POST", "/api/v1/shutdown")
 
+    def plan(self) -> dict[str, Any]:
+        """What a reload would make of the declared jobs."""
+        return self._object("GET", "/api/v1/plan")
+
     def reload(self) -> dict[str, Any]:
         """Have it read its configuration again; what has changed."""
         return self._object("POST", "/api/v1/reload")

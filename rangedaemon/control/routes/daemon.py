@@ -13,12 +13,13 @@ from rangedaemon import __version__
 from rangedaemon.control.answers import Answer, json_answer
 from rangedaemon.control.bodies import parse_json, validated
 from rangedaemon.control.metrics import Meters
-from rangedaemon.control.models import Health, Nothing, Reloaded, StatusObject
+from rangedaemon.control.models import Health, Nothing, Plan, Reloaded, StatusObject
 from rangedaemon.control.ports import Jobs, Place
 from rangedaemon.control.problems import NotReady
 from rangedaemon.control.routing import Incoming, Route
 from rangedaemon.control.sse import EventResource, EventStream
-from rangedaemon.control.views import status_object
+from rangedaemon.control.views import plan_object, status_object
+from rangedaemon.core.declared import Difference
 
 
 class Readiness(Protocol):
@@ -41,6 +42,8 @@ class Surroundings:
     readiness: Readiness
     places: Callable[[], Iterable[Place]]
     """The served folders."""
+    plan: Callable[[], Awaitable[Sequence[Difference]]]
+    """Read the configuration; answers with what a reload would make of the declared jobs."""
     reload: Callable[[], Awaitable[Sequence[str]]]
     """Read the configuration again; answers with the keys whose values are new."""
 
@@ -71,6 +74,11 @@ class DaemonRoutes:
             Route(
                 "GET", "/api/v1/events", _events(stream), "Server-Sent Events.",
                 media_type="text/event-stream", refusals=(503,),
+            ),
+            Route(
+                "GET", "/api/v1/plan", self.plan,
+                "What a reload would make of the declared jobs.",
+                answer=Plan, refusals=(409, 422, 503),
             ),
             Route(
                 "POST", "/api/v1/reload", self.reload, "Read the configuration again.",
@@ -112,6 +120,10 @@ class DaemonRoutes:
             config=around.config_path,
             files=around.places(),
         )
+
+    async def plan(self, _: Incoming) -> Answer:
+        """What is not as the file declares it."""
+        return json_answer(plan_object(await self._around.plan()))
 
     async def reload(self, incoming: Incoming) -> Answer:
         """What is different now; a configuration that cannot be used changes nothing."""
