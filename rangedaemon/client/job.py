@@ -165,6 +165,8 @@ class Job(Life):
             await self._begin_again(fault)
         elif isinstance(fault, PartFileLost):
             await self._start_over(fault, filename=None)
+        elif isinstance(fault, NoRanges) and self._asking.stream_only:
+            await self._start_over(fault)
         else:
             self._asking.stream_only = isinstance(fault, NoRanges)
             await self._fetching.last_checkpoint()

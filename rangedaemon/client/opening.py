@@ -23,7 +23,7 @@ from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.overlap import tie
 from rangedaemon.core.plan import OPEN_END
 from rangedaemon.core.validators import Verdict, compare, is_strong
-from rangedaemon.errors import BadResponse, Changed, PartFileLost
+from rangedaemon.errors import BadResponse, Changed, NoRanges, PartFileLost
 
 FIRST_LEASE = 4 * 1024 * 1024
 """Octets that the very first request of a job asks for."""
@@ -132,9 +132,13 @@ async def _open_whole(
 def _insist_on_same(around: Surroundings, reply: Reply, accepted: Whole, known: Known) -> None:
     seen = around.remembered_of(reply.answer, accepted.length)
     judgement = compare(known.remembered, seen)
-    if judgement.verdict is not Verdict.SAME:
-        reply.drop()
+    if judgement.verdict is Verdict.SAME:
+        return
+    reply.drop()
+    if judgement.verdict is Verdict.CHANGED:
         raise Changed(judgement.reason, url=reply.answer.url)
+    why = f"{judgement.reason}, and without ranges nothing can be compared: all is fetched again"
+    raise NoRanges(why, url=reply.answer.url)
 
 
 def _stream(around: Surroundings, reply: Reply, accepted: Whole, *, ranges: bool) -> Opening:

@@ -23,7 +23,7 @@ from rangedaemon.client.leading import LedReply, lead
 from rangedaemon.client.origin import Reply, Request
 from rangedaemon.client.patience import Patience
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Acceptance, Answer, Partial, Unsatisfiable
+from rangedaemon.core.acceptance import Acceptance, Answer, Partial, Unsatisfiable, Whole
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
 from rangedaemon.core.overlap import Tie, sample_ranges
@@ -106,6 +106,7 @@ async def overlap_agrees(
 
     :param tied_to: what the answers must be of, by a strong validator; None: of anything.
     :raises Unjoinable: one of them is not.
+    :raises NoRanges: it does not do ranges, so that nothing is proved either way.
     :raises OriginFault: a sample could not be had.
     """
     for piece in sample_ranges(covered, around.random):
@@ -160,6 +161,9 @@ async def _fetch(
     """The origin's octets of *piece*; None where it has them of no such representation."""
     asked = replace(request, range=piece, if_range=None)
     reply, accepted = await ask(around, slot, asked, length)
+    if isinstance(accepted, Whole) and accepted.length in (None, length):
+        reply.drop()
+        raise NoRanges(f"{reply.answer.status} in answer to a range", url=reply.answer.url)
     if not isinstance(accepted, Partial) or accepted.range != piece:
         reply.drop()
         return None

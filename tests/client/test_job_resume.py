@@ -95,6 +95,18 @@ class SameFileTests(SynchronousTestCase):
         self.assertEqual((record.state, record.changes), (S.COMPLETE, 0))
         self.assertEqual(world.octets(), OLD)
 
+    def test_never_had_ranges(self) -> None:
+        """Nothing tells whether a plain stream is the same: begun again, and not called changed."""
+        for modified in (None, HOUR_LATER):
+            with self.subTest(modified):
+                world, served = World(self), File(OLD, etag=None, modified=modified, ranges=False)
+                record = world.run_cut(served, HALF, on_change=OnChange.FAIL)
+                world.origin.script = served
+                record = world.run(world.again(record))
+                self.assertEqual((record.state, record.changes), (S.COMPLETE, 0))
+                self.assertEqual((record.refetched, record.error), (HALF, None))
+                self.assertEqual(world.octets(), OLD)
+
     def test_everything_was_there(self) -> None:
         """Killed between the last octet and the rename: nothing more is asked."""
         world = World(self)
