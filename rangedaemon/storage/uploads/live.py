@@ -159,10 +159,13 @@ class Live:
         self._tick = self._means.clock.callLater(interval, self._ticked)
 
     def _ticked(self) -> None:
-        for writer in self.writers:
+        self._tick = None
+        for writer in list(self.writers):
             writer.flush()
-        self._start_ticking()
-        self._checkpoint_meanwhile()
+        if self.writers:  # else the last one has settled with that
+            if self._tick is None:
+                self._start_ticking()
+            self._checkpoint_meanwhile()
 
     async def _save_all(self, saving: Signal) -> None:
         while self._waiting:

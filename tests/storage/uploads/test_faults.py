@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from rangedaemon.core.uploads import Upload
-from rangedaemon.errors import NoSpace, StateForbids, StorageFault
+from rangedaemon.errors import Fault, NoSpace, StateForbids, StorageFault
 from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.uploads.ports import Ears
 from rangedaemon.storage.uploads.writing import BATCH, MOST_PENDING
@@ -54,6 +54,23 @@ class FullDiskTests(UploadsCase):
         self.failing(NoSpace, writer.commit())
         full.restore()
         self.assertEqual(self.find(upload).offset, 3)
+
+    def test_given_up_when_told(self) -> None:
+        """A sender that leaves as soon as it is told, at a write that time has begun."""
+        upload = self.send(self.create(), b"012")
+        told: list[Deferred[Upload]] = []
+
+        def leave(_fault: Fault) -> None:
+            told.append(Deferred.fromCoroutine(writer.abandon()))
+
+        writer = self.write(upload, 3, Ears(on_end=leave))
+        writer.push(b"345")
+        full = self.fail("pwritev", errno.ENOSPC)
+        self.clock.advance(1)
+        full.restore()
+        self.assertEqual([self.successResultOf(answer).offset for answer in told], [3])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertTrue(self.send(self.find(upload), b"3456789", 3).whole)
 
     def test_sync_fails(self) -> None:
         """What a failed sync may have dropped has to come again."""
