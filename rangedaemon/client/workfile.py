@@ -170,7 +170,7 @@ class Workfile:
         :param modified: when the origin's file was, in seconds since the epoch.
         """
         part = self._file.part
-        await self._in_thread(part.sync)
+        await self._in_thread(self._file.settle)
         if self._published:  # by a life that may have ended before its name was on the disk
             await self._in_thread(settle_name, self.final)
         else:

@@ -104,6 +104,12 @@ class ExtentLog:
             self._append(self._hasher.pending())
             os.fdatasync(self._fd)
 
+    def settle(self) -> None:
+        """As `sync`, and its name is on the disk too: a power cut leaves all of it."""
+        self.sync()
+        with storage_faults(self.path):
+            sync_directory(self.path.parent)
+
     def close(self) -> None:
         """Note what is pending, and close; nothing happens the second time."""
         with self._lock, storage_faults(self.path):

@@ -163,6 +163,20 @@ class LedgeredFile:
         if self._log.bloated:
             self._log.rewrite()
 
+    def settle(self) -> None:
+        """
+        Return when the whole file is on the disk, and the log that shows whose it is.
+
+        It is about to get its final name.  A power cut before the journal knows leaves
+        nothing else to recognize it by; where the log cannot be kept it just proves less.
+
+        :raises StorageFault: the file itself cannot be synced.
+        """
+        self.part.sync()
+        with suppress(StorageFault):
+            self._prove(PROVED_EACH)
+            self._log.settle()
+
     def close(self, *, prove: bool = True) -> None:
         """Let go of all; the files stay.
 

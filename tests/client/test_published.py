@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.jobs import JobRecord, JobState
-from rangedaemon.storage import partfile
+from rangedaemon.storage import extentlog, partfile
 from rangedaemon.storage.extentlog import log_path
 from tests.client.scripted import File
 from tests.client.world import World
@@ -63,6 +63,22 @@ class PublishedTests(SynchronousTestCase):
         self.world.store.before_save = last_moment
         self.world.run(self.left)
         self.assertEqual([self.world.directory.name in names for names in done], [True])
+
+    def test_log_on_the_disk_before_the_name(self) -> None:
+        """A power cut may come as soon as the name is there: its log is on the disk by then."""
+        steps: list[str] = []
+        real = os.link
+
+        def link(*names: Path, **named: bool) -> None:
+            steps.append("named")
+            real(*names, **named)
+
+        self.patch(os, "link", link)
+        self.patch(extentlog, "sync_directory", lambda directory: steps.append(directory.name))
+        world = World(self)
+        world.origin.script = File(CONTENT)
+        world.run()
+        self.assertEqual(steps, ["extents", "named"])
 
     def test_somebody_elses_file(self) -> None:
         """Other octets under the final name are not taken for ours, and stay."""

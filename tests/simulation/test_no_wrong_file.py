@@ -187,10 +187,6 @@ class Engine(RuleBasedStateMachine):
         record = self._record
         if record.state is not JobState.FAILED or record.error is None:
             return False
-        if record.error.code == "name-taken":
-            # A power cut between the publication and the journal may take the log with it
-            # that shows whose file it is: then nobody can tell, and nothing is overwritten.
-            return record.spec.on_conflict is OnConflict.FAIL
         moved_on = len(set(self.nodes.all_versions())) > 1
         promised = record.spec.checksum is not None or record.spec.pieces is not None
         return moved_on and (

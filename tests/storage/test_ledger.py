@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,7 +15,9 @@ from rangedaemon.core.intervals import EMPTY, IntervalSet
 from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage.extentlog import log_path
-from rangedaemon.storage.ledger import LedgeredFile
+from rangedaemon.storage.ledger import LedgeredFile, remove_logs
+from rangedaemon.storage.partfile import publish
+from tests.simulation.disk import Disk
 
 JOB = "0123456789abcdef"
 OCTETS = os.urandom(5000)
@@ -105,6 +108,54 @@ class LedgerTests(SynchronousTestCase):
         self.file.close()
         self.patch(os, "write", real)
         self.assertEqual(self.reopen().recover(EMPTY).lost, 0)
+
+    def test_settled_before_its_name(self) -> None:
+        """A power cut behind the publication: the log that proves the file is all there."""
+        downloads, logs = self.home / "downloads", log_path(self.home / "state", JOB).parent
+        downloads.mkdir()
+        logs.mkdir(parents=True)
+        disk = Disk((downloads, logs), Random(0))
+        self.addCleanup(disk.let_go)
+        disk.watch()
+        final, file = LedgeredFile.create(
+            self.home / "state", JOB, 0, downloads / "file.bin", OnConflict.FAIL
+        )
+        self.addCleanup(file.close)
+        receiving, sending = os.pipe()
+        self.addCleanup(os.close, receiving)
+        self.addCleanup(os.close, sending)
+        os.write(sending, OCTETS)
+        file.splice(0, receiving, len(OCTETS))
+        file.settle()
+        publish(file.part.path, final, OnConflict.FAIL)
+        file.close(prove=False)
+        left = disk.after_a_kill()
+        self.assertEqual(list(left.durable_names[downloads]), [final.name])
+        log = left.durable[left.durable_names[logs][log_path(self.home, JOB).name]]
+        disk.let_go()
+        remove_logs(self.home / "state", JOB)
+        log_path(self.home / "state", JOB).write_bytes(log)
+        found = LedgeredFile.reopen_published(self.home / "state", JOB, 0, final)
+        self.addCleanup(found.close)
+        self.assertEqual(found.recover(EMPTY).covered, ALL)
+
+    def test_settled_without_a_log(self) -> None:
+        """A log that cannot be kept holds no file up; octets that cannot be do."""
+        self.file.write(0, [OCTETS])
+        real, part = os.fdatasync, (self.home / "file.bin.part").stat().st_ino
+
+        def fail_but_for(spared: int | None) -> None:
+            def fdatasync(descriptor: int) -> None:
+                if os.fstat(descriptor).st_ino != spared:
+                    raise OSError(errno.EIO, "no")
+                real(descriptor)
+
+            self.patch(os, "fdatasync", fdatasync)
+
+        fail_but_for(part)
+        self.file.settle()
+        fail_but_for(None)
+        self.assertRaises(StorageFault, self.file.settle)
 
     def test_log_of_another_generation(self) -> None:
         """What was written for another representation is never believed."""
