@@ -82,3 +82,18 @@ class RemovedTests(SynchronousTestCase):
         self.assertIn("c.yaml:2: downloads.on_removed:", located)
         for word in OnRemoved:
             self.assertIn(word, located)
+
+
+class WatchTests(SynchronousTestCase):
+    """``downloads.watch``."""
+
+    def test_refused(self) -> None:
+        """Without a directory, or with another end than there is."""
+        for text, words in (
+            ("{}", "downloads.watch.directory: is required"),
+            ("{directory: a, done: keep}", "downloads.watch.done: "),
+            ("{directory: a, dnoe: delete}", "downloads.watch.dnoe: "),
+        ):
+            data = f"downloads:\n  watch: {text}\n".encode()
+            error = self.assertRaises(ConfigError, parse, data, {}, name="c.yaml", base=Path("/b"))
+            self.assertIn(f"c.yaml:2: {words}", error.problems[0].located("c.yaml"))

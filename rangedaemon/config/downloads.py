@@ -19,6 +19,7 @@ from rangedaemon.config.values import (
     PositiveSize,
     Rate,
 )
+from rangedaemon.config.watch import Watch
 from rangedaemon.core.declared import OnRemoved
 
 
@@ -36,6 +37,8 @@ class Downloads(Reaching):
 
     directory: AbsolutePath = Path("var/downloads")
     """Where finished files go; jobs cannot write outside of it."""
+    watch: Watch | None = None
+    """A folder whose files become jobs; null: none."""
     on_removed: OnRemoved = OnRemoved.KEEP
     """What becomes of a declared job that is not declared any more."""
     max_active: Count = 5

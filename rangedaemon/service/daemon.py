@@ -45,6 +45,7 @@ from rangedaemon.service.ports import (
 )
 from rangedaemon.service.reloading import Parts, Reloader, declare, plan_of
 from rangedaemon.service.serving import Serving
+from rangedaemon.service.watching import watch
 from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of
 from rangedaemon.storage import lanes
 from rangedaemon.storage.journal import Journal
@@ -168,6 +169,7 @@ class Daemon(LoggingRoot):
         )
         self._runner.subscribe(JobLog())
         hooks_of(config.hooks, self._reactor, self._runner).setServiceParent(self)  # type: ignore[no-untyped-call]
+        watch(config, self._reactor, self._runner, self._in_disk_thread, self)
         self._site = self._control_site(keyring)
         self._control = Listeners(self._reactor, config.control.listen, self._site)
         self._control.setServiceParent(self)  # type: ignore[no-untyped-call]
