@@ -5,8 +5,8 @@ Some uploads, over as many lives of the daemon as it takes.  The machine draws w
 what, what the disk does, in which order threads and journal get on, and when the process
 is killed or the power is cut: at any system call that changes the disk, before and behind
 any transaction.  Whatever it draws, octets that were acknowledged are on the disk and are
-what was sent, a file under its final name is whole and there once, and quotas hold; and
-once everybody behaves, every upload gets done.
+what was sent, a file under its final name is whole and there once, somebody was told of
+each that is finished, and quotas hold; and once everybody behaves, every upload gets done.
 
 ``RANGEDAEMON_EXAMPLES`` sets how many stories are told; 200 where it is not set.
 """
@@ -155,6 +155,8 @@ class Engine(RuleBasedStateMachine):
         self.left: tuple[Image, bytes] | None = None
         self.sent: list[Sent] = []
         self.sending: list[Sending] = []
+        self.told: set[Path | None] = set()
+        """The files that somebody was told of."""
         self.random = Random(chance)
         self.disk = Disk((self.parts, self.root), Random(chance))
         self.disk.before = self._step
@@ -185,7 +187,12 @@ class Engine(RuleBasedStateMachine):
             held=self.held,
             seconds=self.seconds,
             new_id=lambda: self.random.randbytes(16).hex(),
+            on_published=self._published,
         )
+
+    def _published(self, upload: Upload) -> None:
+        if self.left is None:  # else nobody heard it
+            self.told.add(upload.path)
 
     def _step(self) -> None:
         """Something is about to change the disk or the journal: the last moment to die."""
@@ -275,6 +282,7 @@ class Engine(RuleBasedStateMachine):
         elif row.state in (UploadState.FINISHED, UploadState.KEPT):
             assert row.path is not None
             assert image.file(row.path) == sent.content, f"{sent.name} is finished and not there"
+            assert row.path in self.told, f"nobody was told of {sent.name}"
         if sent.finished:
             assert row.state in (UploadState.FINISHED, UploadState.KEPT), f"{sent.name}: {row}"
 

@@ -103,6 +103,7 @@ class Life:
         held: bool,
         seconds: float,
         new_id: Callable[[], str],
+        on_published: Callable[[Upload], None],
     ) -> None:
         self.books = books
         self.clock = Clock()
@@ -118,6 +119,7 @@ class Life:
             wall=lambda: START + self.clock.seconds(),
             new_id=new_id,
             keep_free=0,
+            on_published=on_published,
         )
 
     def work(self, which: int) -> bool:
