@@ -87,6 +87,10 @@ class Asking:
         await self._books.save(spec=spec)
         return await self._cancellable(self._open())
 
+    def forget_description(self) -> None:
+        """Another representation may link to another description: look again."""
+        self._linked = False
+
     async def unchanged(self, remembered: Remembered) -> bool:
         """Whether the origin still has *remembered*.
 

@@ -104,4 +104,21 @@ def _with(spec: JobSpec, file: Described, identity: Remembered, url: str) -> Job
         size=file.size,
         pieces=file.pieces if file.pieces is not None and file.pieces.fits(size) else None,
         metalink=url,
+        unlinked={"urls": list(spec.urls), "checksum": spec.checksum},
+    )
+
+
+def without_description(spec: JobSpec) -> JobSpec:
+    """*spec* as it was asked for: a link of a former representation describes that one alone."""
+    before = spec.unlinked
+    if before is None:
+        return spec
+    return replace(
+        spec,
+        urls=tuple(before["urls"]),
+        checksum=before["checksum"],
+        size=None,
+        pieces=None,
+        metalink=None,
+        unlinked=None,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rangedaemon.client.asking import Asking
+from rangedaemon.client.describedby import without_description
 from rangedaemon.client.fetching import Fetching
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
@@ -248,12 +249,14 @@ class Job(Life):
         policy = self.record.spec.on_change
         if policy is OnChange.FAIL:
             raise fault
+        self._asking.forget_description()
         another = self.record.changes + 1
+        spec = without_description(self.record.spec)
         if policy is OnChange.KEEP_OLD and self._fetching.file is not None:
             await self._fetching.file.keep_old()
-            await self._start_over(fault, changes=another, filename=None)
+            await self._start_over(fault, changes=another, spec=spec, filename=None)
         else:
-            await self._start_over(fault, changes=another)
+            await self._start_over(fault, changes=another, spec=spec)
         self._books.announce("changed")
 
     async def _start_over(self, fault: Fault, **changes: Any) -> None:

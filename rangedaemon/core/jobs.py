@@ -131,6 +131,9 @@ class JobSpec:
     """The id that was asked for, 16 lower-case hex digits; None: a fresh one."""
     metalink: str | None = None
     """The address of the metalink that was followed."""
+    unlinked: Mapping[str, Any] | None = field(default=None, repr=False)
+    """``urls`` and ``checksum`` as asked for, where a description that the origin of the present
+    representation links to has changed them; another representation has another one."""
     push: PushSpec | None = None
     """For an upload, and only there: ``directory`` and ``filename`` are the local file's,
     the one of ``urls`` is where uploads are begun."""

@@ -175,14 +175,16 @@ def save(connection: Connection, record: JobRecord, *, pieces: bool = True) -> N
     """
     Replace the record of that id; its ``seq`` stays.
 
-    :param pieces: whether to keep the hashes of pieces that it carries, too.
+    :param pieces: whether to keep the hashes of pieces that it carries, too; or that it has none.
     :raises UnknownJob: there is none.
     """
     row = to_row(record)
     job_id = row.pop("id")
     if connection.execute(_UPDATE, row | {"of_id": job_id}).rowcount == 0:
         raise UnknownJob(f"the journal has no job {job_id}: it was removed meanwhile")
-    if pieces:
+    if pieces and record.spec.pieces is None:
+        piecerows.drop(connection, job_id)
+    elif pieces:
         piecerows.put(connection, [record])
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 
 from rangedaemon.client.describedby import MOST_DESCRIPTIONS
 from rangedaemon.core.jobs import JobRecord, JobState, Verified
 from rangedaemon.core.metalink_reading import MOST_OCTETS
 from rangedaemon.core.transfer import Trigger
-from tests.client.scripted import Exchange, File
+from tests.client.scripted import FULL, HOUR_LATER, Exchange, File
 from tests.client.test_descriptions import (
     CONTENT,
     HASH,
@@ -66,6 +67,29 @@ class LinkedTests(DescribedCase):
         self.assertEqual((spec.size, spec.checksum), (len(CONTENT), f"sha-256={SHA256}"))
         assert spec.pieces is not None
         self.assertEqual(spec.pieces.amount, len(CONTENT) // PIECE)
+
+    def test_of_the_former_file(self) -> None:
+        """Another file is not measured by what the former one's description promised."""
+        world, other = World(self), bytes(reversed(CONTENT))
+        former = {
+            URL: replace(linked(META), modified=FULL).up_to(PIECE),
+            META: File(metalink(URL, more=HASH + pieces())),
+        }
+        digest = hashlib.sha256(other).hexdigest()
+        own = f'<hash type="sha-256">{digest}</hash>' + pieces(other)
+        present = {
+            URL: replace(linked(META), content=other, etag='"v2"', modified=HOUR_LATER),
+            META: File(metalink(URL, more=own), etag='"v2"'),
+        }
+        world.origin.script = lambda exchange: former[exchange.url](exchange)
+        record = world.run()
+        self.assertEqual(
+            (record.state, record.spec.checksum), (JobState.WAITING, f"sha-256={SHA256}")
+        )
+        world.origin.script = lambda exchange: present[exchange.url](exchange)
+        record = world.run(world.again(record))
+        self.assertEqual((record.state, record.changes), (JobState.COMPLETE, 1))
+        self.assertEqual((record.spec.checksum, world.octets()), (f"sha-256={digest}", other))
 
     def test_one_place_at_the_host(self) -> None:
         """The answer that links lets go of its place, which the document needs."""

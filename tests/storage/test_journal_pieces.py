@@ -65,6 +65,15 @@ class PiecesTests(JournalTestCase):
         self.now(journal.close())
         self.assertEqual(self.kept(record), MOST)
 
+    def test_given_up(self) -> None:
+        """A job that runs and has none any more is not given the old ones again."""
+        journal = self.opened()
+        [record] = self.now(journal.add([job(1, pieces=FEW, state=JobState.ACTIVE)]))
+        self.now(journal.save(record))
+        self.now(journal.save(replace(record, spec=replace(record.spec, pieces=None))))
+        self.now(journal.close())
+        self.assertIsNone(self.kept(record))
+
     def test_deleted_with_the_job(self) -> None:
         """Another job under the same id has none of them."""
         journal = self.opened()
