@@ -6,6 +6,7 @@ import json
 
 from rangedaemon.core.intervals import IntervalSet
 from rangedaemon.core.jobs import JobError, JobState, Limits, Live, Remembered, SegmentSnapshot
+from rangedaemon.core.repeats import Repeat
 from rangedaemon.core.timetable import timetable
 from tests.integration.rangectl_case import URL, SiteCase
 
@@ -20,7 +21,7 @@ class AddTests(SiteCase):
             "--filename", "d.iso", "--checksum", "md5=" + "0" * 32, "--header", "A: b",
             "-H", "C: d: e", "--segments", "3", "--priority", "-2", "--limit", "2MiB",
             "--paused", "--on-conflict", "fail", "--on-change", "keep-old",
-            "--at", "22:00", "--window", "22:00-06:00",
+            "--at", "22:00", "--window", "22:00-06:00", "--every", "6h", "--versions", "2",
         )  # fmt: skip
         self.assertEqual((ended.code, ended.err), (0, ""))
         self.assertEqual(ended.lines, ["0000000000000001 paused deb"])
@@ -33,6 +34,7 @@ class AddTests(SiteCase):
         self.assertEqual((spec.segments, spec.priority, spec.rate_limit), (3, -2, 2 << 20))
         self.assertEqual((spec.on_conflict, spec.on_change), ("fail", "keep-old"))
         self.assertEqual((spec.start_at, spec.window), ("22:00", "22:00-06:00"))
+        self.assertEqual((spec.repeat, spec.versions), (Repeat(every=21600.0), 2))
 
     def test_push(self) -> None:
         """A file by its absolute path, with all options; the job is shown with an arrow."""

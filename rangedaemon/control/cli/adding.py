@@ -19,7 +19,7 @@ from rangedaemon.control.cli.joblist import (
 from rangedaemon.control.cli.picking import Job
 from rangedaemon.control.cli.render import state_line
 from rangedaemon.control.cli.session import Session, complain, json_option, pass_session
-from rangedaemon.control.cli.units import safe
+from rangedaemon.control.cli.units import parse_duration, safe
 from rangedaemon.control.cli.watching import Board
 
 BATCH = 100
@@ -44,6 +44,7 @@ class Converted(click.ParamType[Any]):
 RATE = Converted("rate", lambda text: (parse_limit(text),))
 """In a tuple of one, since None has a meaning: no limit."""
 SCHEDULE = Converted("rate", lambda text: (parse_schedule(text),))
+DURATION = Converted("duration", parse_duration)
 HEADER = Converted("'name: value'", parse_header)
 
 
@@ -97,6 +98,11 @@ HEADER = Converted("'name: value'", parse_header)
     help="Not before: 22:00 by the daemon's clock, or 2026-12-24T22:00:00+01:00.",
 )
 @click.option("--window", metavar="HOURS", help="Only then, such as 22:00-06:00.")
+@click.option(
+    "--every", type=DURATION, help="Again so long after each end, such as 6h, if it changed."
+)
+@click.option("--cron", metavar="EXPRESSION", help="Again at these times, such as '0 3 * * *'.")
+@click.option("--versions", type=int, help="Former files to keep as NAME.1 and so on.")
 @click.option("-w", "--wait", is_flag=True, help="Show progress until every job has ended.")
 @json_option
 @pass_session
@@ -149,13 +155,20 @@ def _from_urls(urls: Sequence[str], mirrors: Sequence[str], options: Body) -> li
     return [{**common, **addressed([url, *mirrors])} for url in urls]
 
 
+_REPEAT = ("every", "cron")
+
+
 def common_fields(options: Body) -> Body:
     """The fields that the options on the command line set."""
     body = {
         key: value
         for key, value in options.items()
-        if value is not None and key not in {"headers", "rate_limit", "paused", "password"}
+        if value is not None
+        and key not in {"headers", "rate_limit", "paused", "password", *_REPEAT}
     }
+    repeat = {key: options[key] for key in _REPEAT if options.get(key) is not None}
+    if repeat:
+        body["repeat"] = repeat
     if options["headers"]:
         body["headers"] = dict(options["headers"])
     if options["password"] is not None:

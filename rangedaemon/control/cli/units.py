@@ -13,6 +13,8 @@ import unicodedata
 from fractions import Fraction
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtp]?)(i?)b?", re.IGNORECASE)
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?([smhd])?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _POWERS = {letter: power for power, letter in enumerate("_kmgtp")} | {"": 0}
 _SHOWN = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -31,6 +33,18 @@ def parse_size(text: str) -> int:
     number, letter, binary = match.groups()
     decimal = text.strip()[-1:].lower() == "b" and not binary
     return int(Fraction(number) * (1000 if decimal else 1024) ** _POWERS[letter.lower()])
+
+
+def parse_duration(text: str) -> float:
+    """
+    Seconds that *text* means: ``90``, ``90s``, ``5m``, ``6h``, ``1d``.
+
+    :raises ValueError: not a duration.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"not a duration: {text!r}; write it like 90s, 5m, 6h or 1d")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 def show_size(octets: float | None) -> str:
