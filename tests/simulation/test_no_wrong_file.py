@@ -187,6 +187,10 @@ class Engine(RuleBasedStateMachine):
         record = self._record
         if record.state is not JobState.FAILED or record.error is None:
             return False
+        if record.error.code == "name-taken":
+            # A disk that refuses to sync the log that shows whose file it is, then a power cut
+            # between publication and journal: nobody can tell, and nothing is overwritten.
+            return record.spec.on_conflict is OnConflict.FAIL
         moved_on = len(set(self.nodes.all_versions())) > 1
         promised = record.spec.checksum is not None or record.spec.pieces is not None
         return moved_on and (
