@@ -10,15 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from twisted.internet.testing import MemoryReactorClock
 
+from rangedaemon.config import parse
 from rangedaemon.config.models import Config
 from rangedaemon.control import openapi
 from rangedaemon.control.api import table_of
@@ -26,6 +30,8 @@ from rangedaemon.control.metrics import Meters, Work
 from rangedaemon.control.routes.daemon import DaemonRoutes
 from rangedaemon.core.counters import Counters, Durations
 from rangedaemon.errors import Fault
+from rangedaemon.service.serving import Serving
+from rangedaemon.storage.threads import inline
 
 Lines = Iterator[str]
 
@@ -133,10 +139,16 @@ class Metrics(Generated):
 
     def lines(self) -> Lines:
         """A definition list."""
-        for metric in sorted(_registry().collect(), key=lambda each: each.name):
+        metrics = [*_registry().collect(), *_of_the_server()]
+        for metric in sorted(metrics, key=lambda each: each.name):
             yield f"``{metric.name}`` ({metric.type})"
             yield f"    {_plain(metric.documentation)}"
             yield ""
+
+
+def _of_the_server() -> Iterator[Metric]:
+    server = parse(b"server: {}", {}, name="docs", base=Path("/")).server
+    return iter(Serving(server, MemoryReactorClock(), inline).collect())
 
 
 def _registry() -> CollectorRegistry:
