@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import signal
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """Who runs the suite in the background may ignore Ctrl-C: what the tests start must not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

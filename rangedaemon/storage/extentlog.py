@@ -98,6 +98,11 @@ class ExtentLog:
         with self._lock, storage_faults(self.path):
             self._append(self._hasher.feed(offset, buffers))
 
+    def note(self) -> None:
+        """Put into the log what is noted in memory only: a kill leaves it, a power cut may not."""
+        with self._lock, storage_faults(self.path):
+            self._append(self._hasher.pending())
+
     def sync(self) -> None:
         """Return when all that was noted is in the log and on the disk."""
         with self._lock, storage_faults(self.path):

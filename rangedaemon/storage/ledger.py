@@ -117,6 +117,9 @@ class LedgeredFile:
         """Put *blocks* at *offset*, then log them; how many octets that was."""
         count = self.part.write(offset, blocks)
         self._log.wrote(offset, blocks)
+        if self._fresh is not None:  # the log itself hears of small writes only in the sum
+            with self._one_by_one:
+                self._fresh.wrote(ByteRange(offset, offset + count))
         return count
 
     def splice(self, offset: int, pipe: int, count: int) -> int:
@@ -139,6 +142,7 @@ class LedgeredFile:
                 piece = next(iter(self._unproved), None)
                 if piece is None:
                     if self._fresh is not None:
+                        self._log.note()
                         self._fresh.clear()
                     return
                 done += self._prove_next(piece)
