@@ -98,7 +98,7 @@ class Api:
         listed: list[Job] = self.request("GET", "/api/v1/jobs").json["jobs"]
         return listed
 
-    def wait_for(self, job_id: str, *states: str, timeout: float = 30.0) -> Job:
+    def wait_for(self, job_id: str, *states: str, timeout: float = 60.0) -> Job:
         """Wait until the job is in one of *states*.
 
         :raises UnexpectedState: it ended in another.
