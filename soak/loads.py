@@ -166,7 +166,10 @@ def steer(stand: Stand, chance: Random) -> None:
 
 def _interrupt(stand: Stand) -> None:
     """Pause a few jobs, and have them go on whatever becomes of the daemon meanwhile."""
-    for job in stand.daemon.api.jobs()[:3]:
+    listed = stand.daemon.api.request("GET", "/api/v1/jobs?limit=3")
+    if listed.status == 503:
+        return  # the daemon stops just now
+    for job in listed.json["jobs"]:
         if job["state"] == "active":
             _insist(lambda job=job: stand.daemon.api.act(job["id"], "pause"))
             _insist(lambda job=job: _resumed(stand, job["id"]))
