@@ -101,7 +101,7 @@ HEADER = Converted("'name: value'", parse_header)
 @click.option(
     "--every", type=DURATION, help="Again so long after each end, such as 6h, if it changed."
 )
-@click.option("--cron", metavar="EXPRESSION", help="Again at these times, such as '0 3 * * *'.")
+@click.option("--cron", metavar="EXPRESSION", help="Again at these times, as crontab has them.")
 @click.option("--versions", type=int, help="Former files to keep as NAME.1 and so on.")
 @click.option("-w", "--wait", is_flag=True, help="Show progress until every job has ended.")
 @json_option
