@@ -134,8 +134,9 @@ class Hauler:
         if self.under_way:
             self._line.stopReading()
             return None
-        much = self._mark.octets >= WORTH or self._much()
-        taker, wanted = self._taker, self._expect()
+        taker = self._taker
+        much = taker is not None and (self._mark.octets >= WORTH or self._much())
+        wanted = self._expect()
         if taker is None or wanted < WORTH or self._futile or not much:
             self._futile = False
             return self._read()  # type: ignore[no-any-return]
@@ -213,9 +214,9 @@ class Gear(threading.local):
     def __init__(self) -> None:
         self._pipe: _Pipe | None = None
         self.sealed = memoryview(b"")
-        """Room for octets as they came, see `unseal`."""
+        """Room for octets as they came over TLS."""
         self.opened = memoryview(b"")
-        """Room for octets as they are meant."""
+        """Room for the same, decrypted."""
 
     def splice(self, fd: int, store: Store, offset: int, most: int) -> int:
         """Move octets past this process: a `Move` for plain TCP.
