@@ -14,7 +14,7 @@ from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-ENOUGH: Final = 256 * 1024
+ENOUGH: Final = 64 * 1024
 """Octets that a read of a body waits for."""
 PATIENCE: Final = 0.02
 """Seconds that octets may lie in a socket because they are few."""
