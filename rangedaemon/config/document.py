@@ -128,13 +128,36 @@ def _line(node: yaml.Node | yaml.Event) -> int:
 
 
 def _syntax_problem(exc: yaml.YAMLError, text: str) -> Unreadable:
-    """PyYAML's complaint with its line."""
+    """PyYAML's complaint with its line, and what is mostly behind it."""
     if isinstance(exc, yaml.MarkedYAMLError):
         mark = exc.problem_mark or exc.context_mark
-        return Unreadable(mark.line + 1 if mark else 1, f"not YAML: {exc.problem or exc.context}")
-    position = getattr(exc, "position", 0)
-    line = text.encode()[:position].count(b"\n") + 1
-    return Unreadable(line, f"not YAML: {getattr(exc, 'reason', exc)}")
+        line, complaint = mark.line + 1 if mark else 1, exc.problem or exc.context or ""
+    else:
+        position = getattr(exc, "position", 0)
+        line = text.encode()[:position].count(b"\n") + 1
+        complaint = str(getattr(exc, "reason", exc))
+    return Unreadable(line, f"not YAML: {_advice(complaint, text, line) or complaint}")
+
+
+_ADVICE = (
+    ("mapping values are not allowed", 'a value with ": " in it needs quotes around it'),
+    ("could not find expected ':'", 'a key needs ": " and a value after it'),
+    ("did not find expected key", "this line is not indented as those above it"),
+    ("did not find expected '-' indicator", "this line is not indented as those above it"),
+    ("unexpected end of stream", "a quote is not closed"),
+)
+
+
+def _advice(complaint: str, text: str, line: int) -> str | None:
+    """What to do about *complaint*, where that is known."""
+    for number in (line, line - 1):
+        faulty = text.splitlines()[number - 1 : number] if number else []
+        if any("\t" in each[: len(each) - len(each.lstrip())] for each in faulty):
+            return f"line {number} is indented with a tab; use spaces"
+    for words, advice in _ADVICE:
+        if words in complaint:
+            return f"{complaint}: {advice}"
+    return None
 
 
 # -- bombs ------------------------------------------------------------------------
