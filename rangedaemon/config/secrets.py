@@ -11,16 +11,19 @@ import binascii
 import re
 import ssl
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookiejar import Cookie, LoadError, MozillaCookieJar
 from netrc import NetrcParseError, netrc
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator
 
 from rangedaemon.config.values import AbsolutePath
 from rangedaemon.control.wishes import check_headers
+from rangedaemon.core.credentials import LARGEST_FILE, parse_htpasswd, parse_tokens
+
+T = TypeVar("T")
 
 MOST_OCTETS = 256 * 1024
 """Of a file that holds a secret."""
@@ -101,14 +104,32 @@ def read_cookies(path: Path) -> tuple[Cookie, ...]:
     return cookies
 
 
-def _read(path: Path) -> str:
+def read_tokens(path: Path) -> Mapping[bytes, str]:
+    """:raises ValueError: it is no file of tokens of those who may upload."""
+    return _lines_of(path, parse_tokens)
+
+
+def read_users(path: Path) -> Mapping[str, str]:
+    """:raises ValueError: it is no file of htpasswd that we understand."""
+    return _lines_of(path, parse_htpasswd)
+
+
+def _lines_of(path: Path, parse: Callable[[str], T]) -> T:
+    text = _read(path, LARGEST_FILE)
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _read(path: Path, most: int = MOST_OCTETS) -> str:
     try:
         with path.open("rb") as stream:
-            octets = stream.read(MOST_OCTETS + 1)
+            octets = stream.read(most + 1)
     except OSError as exc:
         raise ValueError(f"cannot read {path}: {exc.strerror}") from exc
-    if len(octets) > MOST_OCTETS:
-        raise ValueError(f"{path} is larger than {MOST_OCTETS >> 10} KiB")
+    if len(octets) > most:
+        raise ValueError(f"{path} is larger than {most >> 10} KiB")
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -182,6 +203,8 @@ def _with(look: Callable[[Path], object]) -> AfterValidator:
 SecretFile = Annotated[AbsolutePath, _with(read_secret)]
 FieldsFile = Annotated[AbsolutePath, _with(read_fields)]
 NetrcFile = Annotated[AbsolutePath, _with(read_netrc)]
+TokensFile = Annotated[AbsolutePath, _with(read_tokens)]
+UsersFile = Annotated[AbsolutePath, _with(read_users)]
 CookieFile = Annotated[AbsolutePath, _with(read_cookies)]
 AuthoritiesFile = Annotated[AbsolutePath, _with(check_authorities)]
 Pin = Annotated[str, AfterValidator(parse_pin)]

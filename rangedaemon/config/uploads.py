@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from rangedaemon.config.secrets import TokensFile, UsersFile
 from rangedaemon.config.section import Section, defaults, empty_is_default
 from rangedaemon.config.values import (
-    AbsolutePath,
     Below,
     Count,
     PositiveDuration,
@@ -49,9 +49,9 @@ class Uploads(Section):
     """What to do where the name is taken."""
     anonymous: bool = False
     """Whether everybody may upload."""
-    tokens_file: AbsolutePath | None = None
+    tokens_file: TokensFile | None = None
     """Lines NAME:TOKEN, or NAME:sha-256=<hex> of it; read again when it has changed."""
-    htpasswd_file: AbsolutePath | None = None
+    htpasswd_file: UsersFile | None = None
     """Users and passwords as htpasswd -B writes them; read again when it has changed."""
     quota: PositiveSize | None = None
     """Octets of all uploads together, as long as their files are there."""

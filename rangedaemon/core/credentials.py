@@ -12,6 +12,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from hashlib import sha1, sha256
 
+LARGEST_FILE = 4 * 1024 * 1024
+"""Octets."""
 _NAME = re.compile(r"[^\s:#\x00-\x1f\x7f][^:\x00-\x1f\x7f]{0,99}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,500}=*")
 _DIGEST = re.compile(r"sha-256=([0-9A-Fa-f]{64})")

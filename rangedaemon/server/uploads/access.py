@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from rangedaemon.core.credentials import (
+    LARGEST_FILE,
     basic_of,
     bearer_of,
     parse_htpasswd,
@@ -37,7 +38,6 @@ from rangedaemon.storage.threads import InThread
 
 T = TypeVar("T")
 
-_LARGEST_FILE = 4 * 1024 * 1024
 _MOST_REMEMBERED = 1000
 _REMEMBERED = 300.0
 """Seconds for which a right password is not hashed again."""
@@ -75,8 +75,8 @@ class CredentialFile(Generic[T]):
 
 def _text(path: Path) -> str:
     with path.open("rb") as stream:
-        octets = stream.read(_LARGEST_FILE + 1)
-    if len(octets) > _LARGEST_FILE:
+        octets = stream.read(LARGEST_FILE + 1)
+    if len(octets) > LARGEST_FILE:
         raise ValueError("too large for a file of credentials")
     return octets.decode()
 
