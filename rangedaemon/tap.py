@@ -60,15 +60,17 @@ def makeService(options: Options) -> IService:
 
     from rangedaemon.server.steady import keep_steady  # noqa: PLC0415
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
-    from rangedaemon.service.logs import observer_of  # noqa: PLC0415
+    from rangedaemon.service.logs import begin_anew, observer_of, output_of  # noqa: PLC0415
     from rangedaemon.service.serving import raise_file_limit  # noqa: PLC0415
     from rangedaemon.service.signals import take_signals  # noqa: PLC0415
 
     keep_steady(reactor)
     raise_file_limit()
     daemon = build(options.loaded, reactor, source=options["config"])
-    daemon.observer = observer_of(options.loaded.log.format, os.environ, options.parent or {})
-    take_signals(reactor, daemon)
+    log, output = options.loaded.log, output_of(options.parent or {})
+    if output is not None:
+        daemon.observer = observer_of(log.format, log.level, os.environ, output)
+    take_signals(reactor, daemon, lambda: begin_anew(output))
     atexit.register(_tell_status, daemon)
     return daemon
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from twisted.logger import FileLogObserver, LogEvent, Logger, LogLevel
+from twisted.logger import LogEvent, Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.service.logs import is_journal, journal_line, json_line, observer_of
+from rangedaemon.service.logs import (
+    begin_anew,
+    is_journal,
+    journal_line,
+    json_line,
+    observer_of,
+    output_of,
+)
 
 
 def event_of(text: str, level: object = LogLevel.info, **values: object) -> LogEvent:
@@ -94,27 +102,48 @@ class ChosenTests(SynchronousTestCase):
             for environ, journal in ((ours, True), (other, False), ({}, False)):
                 self.assertEqual(is_journal(environ, file.fileno()), journal)
 
-    def test_left_to_twistd(self) -> None:
-        """Text, and syslog, are twistd's own."""
-        for form, options in (
-            ("text", {"nodaemon": 1}), ("json", {"syslog": 1}), ("auto", {"logfile": "x"}),
+    def test_output(self) -> None:
+        """Standard output in the foreground, a file where there is one, nothing for syslog."""
+        for options in ({"nodaemon": 1}, {"nodaemon": 1, "logfile": "-"}):
+            self.assertIs(output_of(options), sys.stdout)
+        self.assertIsNone(output_of({"syslog": 1, "logfile": "x"}))
+        for options in ({"logfile": self.mktemp()}, {"logfile": self.mktemp(), "nodaemon": 1}):
+            file = output_of(options)
+            self.addCleanup(file.close)
+            self.assertEqual(file.path, str(options["logfile"]))
+
+    def test_forms(self) -> None:
+        """Text for people, also by default; JSON; the journal's lines."""
+        for form, line in (
+            ("text", r"[0-9T:+-]+ \[some.where#info\] hello\n"),
+            ("auto", r".*\[some.where#info\] .*\n"),
+            ("json", r"\{.*\}\n"), ("journal", r"<6>some.where: hello\n"),
         ):  # fmt: skip
-            self.assertIsNone(observer_of(form, {}, options))
+            self.assertRegex(self.logged(form, "info", LogLevel.info), rf"\A{line}\Z")
 
-    def test_to_a_file(self) -> None:
-        """Where twistd was told to log."""
-        file = Path(self.mktemp())
-        observer = observer_of("json", {}, {"logfile": str(file), "nodaemon": 1})
-        assert isinstance(observer, FileLogObserver)
-        self.addCleanup(observer._outFile.close)
-        observer(event_of("hello"))
-        self.assertEqual(json.loads(file.read_text())["message"], "hello")
+    def test_level(self) -> None:
+        """What is less than the level is left out, in every form; failures never are."""
+        for form in ("text", "json", "journal"):
+            self.assertEqual(self.logged(form, "info", LogLevel.debug), "")
+            self.assertEqual(self.logged(form, "error", LogLevel.warn), "")
+            self.assertIn("hello", self.logged(form, "debug", LogLevel.debug))
+            self.assertIn("hello", self.logged(form, "error", LogLevel.critical))
 
-    def test_to_the_output(self) -> None:
-        """Standard output, as it was before twistd takes it for its own log."""
+    def logged(self, form: str, least: str, level: object) -> str:
+        """What is written of an event of *level*."""
         out = io.StringIO()
-        self.patch(__import__("sys"), "stdout", out)
-        observer = observer_of("journal", {}, {"nodaemon": 1})
-        assert observer is not None
-        observer(event_of("hello"))
-        self.assertEqual(out.getvalue(), "<6>some.where: hello\n")
+        observer_of(form, least, {}, out)(event_of("hello", level))
+        return out.getvalue()
+
+    def test_begins_anew(self) -> None:
+        """A file is put aside; standard output is not ours."""
+        path = Path(self.mktemp())
+        file = output_of({"logfile": str(path)})
+        self.addCleanup(file.close)
+        observer = observer_of("text", "info", {}, file)
+        observer(event_of("before"))
+        begin_anew(file)
+        observer(event_of("after"))
+        self.assertIn("before", path.with_name(f"{path.name}.1").read_text())
+        self.assertNotIn("before", path.read_text())
+        begin_anew(sys.stdout)

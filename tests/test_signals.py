@@ -41,16 +41,22 @@ class SignalsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Handlers of a reactor that has not started; those of before come back."""
-        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.reactor, self.target = Reactor(), Target()
-        take_signals(self.reactor, self.target)
+        self.rotated: list[bool] = []
+        take_signals(self.reactor, self.target, lambda: self.rotated.append(True))
 
     def test_hang_up(self) -> None:
         """SIGHUP is heard before the reactor runs, too, and as often as it comes."""
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGHUP)
         self.assertEqual(self.target.told, ["hang up"] * 2)
+
+    def test_another_log(self) -> None:
+        """SIGUSR1 has the log begin anew, and ends nothing."""
+        os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual((self.rotated, self.target.told), ([True], []))
 
     def test_end(self) -> None:
         """The first signal ends, each further one hastens, of whichever kind."""

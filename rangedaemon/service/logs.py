@@ -1,10 +1,10 @@
 """
 What the daemon's log looks like: lines for people, JSON for programs, or for the journal.
 
-twistd's own text is left to twistd.  The other forms are observers that it takes from
-the application.  systemd's journal reads a priority off the front of each line
-(sd-daemon(3)) and keeps times itself; whether it is what we write to stands in
-``$JOURNAL_STREAM`` (systemd.exec(5)).
+twistd takes the observer from the application, which also leaves out what is below the
+level that is asked for; only syslog is left to twistd.  systemd's journal reads a priority
+off the front of each line (sd-daemon(3)) and keeps times itself; whether it is what we
+write to stands in ``$JOURNAL_STREAM`` (systemd.exec(5)).
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.logger import FileLogObserver, ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    PredicateResult,
+    formatEvent,
+    textFileLogObserver,
+)
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
@@ -51,24 +60,39 @@ def is_journal(environ: Mapping[str, str], output: int) -> bool:
     return (device, inode) == (str(facts.st_dev), str(facts.st_ino))
 
 
-def observer_of(
-    form: str, environ: Mapping[str, str], options: Mapping[str, Any]
-) -> ILogObserver | None:
+def output_of(options: Mapping[str, Any]) -> Any:
     """
-    What writes *form*, as the configuration names it; None where twistd's own does.
+    What is logged to: standard output, a file that begins anew now and then; None for syslog.
 
     :param options: twistd's, which say where the log goes.
     """
     file, detached = options.get("logfile"), not options.get("nodaemon")
-    to_output = file == "-" or (not file and not detached)
+    if options.get("syslog"):
+        return None
+    if file == "-" or (not file and not detached):
+        return sys.stdout
+    return LogFile.fromFullPath(file or "twistd.log")
+
+
+def begin_anew(output: Any) -> None:
+    """Have a file of ours begin anew; what else we write to is somebody else's."""
+    if isinstance(output, LogFile):
+        output.rotate()
+
+
+def observer_of(form: str, level: str, environ: Mapping[str, str], output: Any) -> ILogObserver:
+    """What writes *form*, from *level* up, to *output*."""
     if form == "auto":
-        ours = to_output and is_journal(environ, sys.stdout.fileno())
+        ours = output is sys.stdout and is_journal(environ, output.fileno())
         form = "journal" if ours else "text"
     line = _FORMS.get(form)
-    if line is None or options.get("syslog"):
-        return None
-    out: Any = sys.stdout if to_output else LogFile.fromFullPath(file or "twistd.log")
-    return FileLogObserver(out, line)
+    observer = FileLogObserver(output, line) if line else textFileLogObserver(output)
+    return FilteringLogObserver(observer, [_from(LogLevel.lookupByName(level))])
+
+
+def _from(least: Any) -> Any:
+    """A filter that lets through what is *least* or worse."""
+    return lambda event: PredicateResult.no if _level(event) < least else PredicateResult.maybe
 
 
 def json_line(event: LogEvent) -> str:

@@ -1,5 +1,6 @@
 """
 What signals mean: SIGHUP reads the configuration again, SIGTERM and SIGINT stop.
+SIGUSR1 has the log begin a new file, as twistd's own log does.
 
 Twisted leaves SIGHUP at its default, the death of the process.  The other two it takes
 itself, but has twistd end by the signal too; with these handlers a clean stop ends with
@@ -29,8 +30,9 @@ class Signalled(Protocol):
         """Another one."""
 
 
-def take_signals(reactor: Any, target: Signalled) -> None:
-    """Have signals reach *target* from now on; call it in the main thread."""
+def take_signals(reactor: Any, target: Signalled, rotate: Callable[[], None]) -> None:
+    """Have signals reach *target*, or *rotate*, from now on; call it in the main thread."""
+    signal.signal(signal.SIGUSR1, _handler(reactor, rotate))
     signal.signal(signal.SIGHUP, _handler(reactor, _Terminal(target).hang_up))
     # The reactor sets its own handlers when it starts.
     reactor.callWhenRunning(_take_ends, reactor, _Ending(target))
