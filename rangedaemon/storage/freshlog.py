@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic_ns
 
 from xxhash import xxh3_64_intdigest
 
@@ -24,8 +25,9 @@ from rangedaemon.storage.partfile import storage_faults
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SLACK_NS = 100_000_000
-"""How much later than our last record the part file may have been written by ourselves:
-the octets are there before their record is."""
+"""How much later than our last sign of life the part file may have been written by ourselves."""
+PULSE_NS = 20_000_000
+"""How old our last sign of life may be when octets are written."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _FIELDS = struct.Struct("<QQQ")
@@ -44,7 +46,14 @@ def this_boot() -> int | None:
 class FreshLog:
     """The records of one job."""
 
-    def __init__(self, path: Path, job_id: str, generation: int, boot: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        job_id: str,
+        generation: int,
+        boot: int,
+        clock_ns: Callable[[], int] = monotonic_ns,
+    ) -> None:
         """:param boot: what `this_boot` says."""
         with storage_faults(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,6 +61,22 @@ class FreshLog:
         self.path = path
         self._boot = boot
         self._seed = seed_of(pack_header(job_id, generation))
+        self._clock_ns = clock_ns
+        self._touched_ns: int | None = None
+
+    def writes(self) -> None:
+        """Give a sign of life: octets are about to be written.
+
+        A kill between them and their record would leave a part file that is newer than
+        this log, as if a stranger had touched it, and nothing would be believed.
+
+        :raises StorageFault: it could not be given.
+        """
+        now = self._clock_ns()
+        if self._touched_ns is None or now - self._touched_ns > PULSE_NS:
+            with storage_faults(self.path):
+                os.utime(self._fd)
+            self._touched_ns = now
 
     def wrote(self, piece: ByteRange) -> None:
         """Note that the octets of *piece* were just written.

@@ -115,6 +115,7 @@ class LedgeredFile:
 
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> int:
         """Put *blocks* at *offset*, then log them; how many octets that was."""
+        self._announce()
         count = self.part.write(offset, blocks)
         self._log.wrote(offset, blocks)
         if self._fresh is not None:  # the log itself hears of small writes only in the sum
@@ -124,6 +125,7 @@ class LedgeredFile:
 
     def splice(self, offset: int, pipe: int, count: int) -> int:
         """Put *count* octets that are in *pipe* at *offset*, then log them; how many it was."""
+        self._announce()
         self.part.splice(offset, pipe, count)
         piece = ByteRange(offset, offset + count)
         with self._one_by_one:
@@ -133,6 +135,10 @@ class LedgeredFile:
         if self._fresh is None:
             self._prove(count)
         return count
+
+    def _announce(self) -> None:
+        if self._fresh is not None:
+            self._fresh.writes()
 
     def _prove(self, most: int | None) -> None:
         """Hash and log octets that are not hashed yet, *most* of them; None: all."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import OnConflict
-from rangedaemon.storage.freshlog import SLACK_NS, FreshLog, this_boot
+from rangedaemon.storage.freshlog import PULSE_NS, SLACK_NS, FreshLog, this_boot
 from rangedaemon.storage.ledger import LedgeredFile, remove_logs
 
 JOB = "0123456789abcdef"
@@ -58,6 +59,26 @@ class BelievedTests(FreshCase):
         later = self.path.stat().st_mtime_ns + SLACK_NS
         self.assertEqual(self.fresh().believed(later), IntervalSet([PIECE]))
         self.assertEqual(self.fresh().believed(later + 1), EMPTY)
+
+    def test_killed_before_its_record(self) -> None:
+        """Octets that were written by ourselves, and not noted, discredit none that were."""
+        log = self.fresh()
+        log.wrote(PIECE)
+        os.utime(self.path, ns=(0, 0))  # that was long ago
+        log.writes()
+        part_written_ns = self.path.stat().st_mtime_ns
+        self.assertGreater(part_written_ns, SLACK_NS)
+        self.assertEqual(self.fresh().believed(part_written_ns), IntervalSet([PIECE]))
+
+    def test_signs_of_life(self) -> None:
+        """They are given as often as they are needed, not with each write."""
+        now = [0]
+        log = FreshLog(self.path, JOB, 0, 7, lambda: now[0])
+        self.addCleanup(log.close)
+        for now[0], given in ((0, True), (PULSE_NS, False), (PULSE_NS + 1, True)):
+            os.utime(self.path, ns=(0, 0))
+            log.writes()
+            self.assertEqual(self.path.stat().st_mtime_ns > 0, given)
 
     def test_torn_and_damaged_records(self) -> None:
         """A record that is not whole is passed over, its neighbours are not."""
@@ -111,6 +132,27 @@ class LedgerTests(FreshCase):
         found = self.killed().recover(EMPTY)
         self.assertEqual(found.covered.to_pairs(), [(1000, 51_000)])
         self.assertEqual((found.gained, found.lost), (50_000, 0))
+
+    def test_kill_between_octets_and_record(self) -> None:
+        """Long after the last record octets come, and the end before theirs: no others are lost."""
+        self.die_before_the_record(lambda: self.splice(60_000, b"y" * 10_000))
+
+    def test_kill_between_write_and_record(self) -> None:
+        """So it is with octets that came through our hands."""
+        self.die_before_the_record(lambda: self.file.write(60_000, [b"y" * 10_000]))
+
+    def die_before_the_record(self, write: Callable[[], int | None]) -> None:
+        """Let *write* be the last that a process did."""
+        self.splice(0, b"x" * 50_000)
+        os.utime(self.directory / "extents" / f"{JOB}.fresh", ns=(0, 0))
+        self.file._fresh._touched_ns = None
+
+        def die(*_: object) -> None:
+            raise SystemExit
+
+        self.patch(FreshLog, "wrote", die)
+        self.assertRaises(SystemExit, write)
+        self.assertEqual(self.killed().recover(EMPTY).covered.to_pairs(), [(0, 50_000)])
 
     def test_hashed_with_the_checkpoint(self) -> None:
         """After a checkpoint an edit is found, whatever the clock of the file says."""
