@@ -7,10 +7,17 @@ they describe takes their place before, or after, the first answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.logger import Logger
 
 from rangedaemon.client.books import Books
-from rangedaemon.client.describedby import described_by, descriptions_for
+from rangedaemon.client.describedby import (
+    described_by,
+    descriptions_for,
+    is_outdated,
+    without_description,
+)
 from rangedaemon.client.describing import (
     answers_with_metalink,
     described,
@@ -27,7 +34,8 @@ from rangedaemon.client.repeating import is_unchanged
 from rangedaemon.client.requests import request_for
 from rangedaemon.client.source import Source
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.jobs import Remembered
+from rangedaemon.core.intervals import EMPTY
+from rangedaemon.core.jobs import JobSpec, Remembered
 from rangedaemon.errors import Changed, NoRanges, OriginFault, StorageFault, Unjoinable
 
 
@@ -76,16 +84,45 @@ class Asking:
         if answers_with_metalink(spec, opening):
             url = opening.identity.asked or self.url
             spec = await self._cancellable(follow_metalink(self._around, spec, url, self._jar))
-        elif not self._linked and (urls := descriptions_for(spec, opening)):
+        elif not self._linked and descriptions_for(spec, opening):
             self._linked = True
-            opening.let_go()  # else it would hold a place that the documents may need
-            spec = await self._cancellable(
-                described_by(self._around, spec, self._jar, opening.identity, urls, self._goes_on)
-            )
+            spec = await self._described(spec, opening)
+        elif is_outdated(self._books.record, opening):
+            spec = await self._described_anew(opening)
         else:
             return opening
         await self._books.save(spec=spec)
         return await self._cancellable(self._open())
+
+    async def _described(self, spec: JobSpec, opening: Opening) -> JobSpec:
+        """*spec* with what the description adds that *opening* links to; lets go of that."""
+        opening.let_go()  # else it would hold a place that the documents may need
+        urls = descriptions_for(spec, opening)
+        return await self._cancellable(
+            described_by(self._around, spec, self._jar, opening.identity, urls, self._goes_on)
+        )
+
+    async def _described_anew(self, opening: Opening) -> JobSpec:
+        """What is promised now that the validator has moved, perhaps alone.
+
+        :raises Changed: something else than before.
+        """
+        former = self._books.record.spec
+        spec = await self._described(without_description(former), opening)
+        if spec.unlinked is not None and spec.checksum != former.checksum:
+            why = "the validator moved, and the description promises another digest now"
+            raise Changed(why, url=opening.identity.url)
+        return spec
+
+    async def promises_still(self, digest: str) -> bool:
+        """Whether the origin, asked as at the very first, promises *digest* of its file.
+
+        :raises OriginFault: it does not answer.
+        """
+        spec = without_description(self._books.record.spec)
+        opening = await self._cancellable(self._open(spec, anew=True))
+        spec = await self._described(spec, opening)
+        return digest in (spec.checksum, opening.identity.digest)
 
     def forget_description(self) -> None:
         """Another representation may link to another description: look again."""
@@ -104,13 +141,20 @@ class Asking:
         """Whether nobody has told the job to stop: a request that was cut short looks broken."""
         return self._interrupt.by is None
 
-    async def _open(self) -> Opening:
-        """The first address that answers well, in the order they were given."""
+    async def _open(self, spec: JobSpec | None = None, *, anew: bool = False) -> Opening:
+        """The first address that answers well, in the order they were given.
+
+        :param spec: None: the job's.
+        :param anew: whether to ask as if nothing was there.
+        """
         last: OriginFault | None = None
-        spec = self._books.record.spec
+        spec = spec or self._books.record.spec
         for url in spec.urls:
+            known = self._known(url)
+            if anew:
+                known = replace(known, remembered=Remembered(), covered=EMPTY, vouched=False)
             try:
-                opening = await open_transfer(self._around, self._request(url), self._known(url))
+                opening = await open_transfer(self._around, self._request(url), known)
                 insist_on_size(spec, opening)
             except (Changed, NoRanges, Unjoinable):
                 raise

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from rangedaemon.client.describing import read_metalink
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.jobs import JobSpec, Remembered
+from rangedaemon.core.jobs import JobRecord, JobSpec, Remembered
 from rangedaemon.core.links import descriptions_of
 from rangedaemon.core.metalink_reading import SUFFIXES, Described
 from rangedaemon.core.promises import is_active
@@ -106,6 +106,17 @@ def _with(spec: JobSpec, file: Described, identity: Remembered, url: str) -> Job
         metalink=url,
         unlinked={"urls": list(spec.urls), "checksum": spec.checksum},
     )
+
+
+def is_outdated(record: JobRecord, opening: Opening) -> bool:
+    """Whether the job's description is of what had another validator than *opening* has.
+
+    It describes that representation alone, and the octets may be the same or not.
+    """
+    before, now = record.remembered, opening.identity
+    if record.spec.unlinked is None or before.asked != now.asked:
+        return False
+    return (before.etag, before.last_modified) != (now.etag, now.last_modified)
 
 
 def without_description(spec: JobSpec) -> JobSpec:

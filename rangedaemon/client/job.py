@@ -19,6 +19,7 @@ from rangedaemon.client.interrupt import Stopped
 from rangedaemon.client.life import Life
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.repeating import begun_anew, is_there
+from rangedaemon.client.verifying import told_by_origin
 from rangedaemon.client.workfile import Workfile, finished_path
 from rangedaemon.core.dates import parse_http_date
 from rangedaemon.core.intervals import IntervalSet
@@ -41,6 +42,7 @@ from rangedaemon.errors import (
     Fault,
     Missing,
     NoRanges,
+    OriginFault,
     PartFileLost,
     Refused,
     StateForbids,
@@ -122,8 +124,7 @@ class Job(Life):
                 await self._books.end(Trigger.UNCHANGED, self._again())
                 return
             await self._books.save(**begun_anew(self.record))
-        await self._until_whole()
-        await self._verify_and_publish()
+        await self._until_published()
 
     async def _is_unchanged(self) -> bool:
         """Whether what is on the disk is what the origin has."""
@@ -145,11 +146,12 @@ class Job(Life):
     def _about(self) -> str:
         return self._asking.url
 
-    async def _until_whole(self) -> None:
+    async def _until_published(self) -> None:
         fruitless, had = 0, self.record.covered.total
         while True:
             try:
-                return await self._attempt()
+                await self._attempt()
+                return await self._verify_and_publish()
             except (Changed, PartFileLost, NoRanges, Unjoinable) as fault:
                 if fruitless >= MOST_FRUITLESS:
                     raise
@@ -279,6 +281,7 @@ class Job(Life):
         try:
             proof = await self._fetching.verify(lambda: self._interrupt.by is None)
         except ChecksumMismatch as fault:
+            await self._insist_on_promise(fault)
             spec = self.record.spec  # another list may have another sum by the next time
             await self._start_over(fault, spec=replace(spec, checksum=spec.sums or spec.checksum))
             raise
@@ -297,6 +300,18 @@ class Job(Life):
             retry_at=None,
         )
         await self._fetching.let_go(forget=True)
+
+    async def _insist_on_promise(self, broken: ChecksumMismatch) -> None:
+        """:raises Changed: what was promised, the origin does not promise any more."""
+        digest = told_by_origin(self.record)
+        if digest is None:
+            return
+        try:
+            stands = await self._asking.promises_still(digest)
+        except OriginFault:
+            stands = True  # as far as anybody tells
+        if not stands:
+            raise Changed(f"{broken.detail}: of a former version, it seems", url=broken.url)
 
     def _modified(self) -> float | None:
         """When the origin's file was modified; None: it does not say, or says a time to come."""

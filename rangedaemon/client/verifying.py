@@ -35,6 +35,17 @@ def promise_of(record: JobRecord) -> tuple[Verified, str] | None:
     return None
 
 
+def told_by_origin(record: JobRecord) -> str | None:
+    """The digest that is to be checked where the origin alone told it; None: it was wished for.
+
+    It belongs to the version that it was told of, and may outlive that.
+    """
+    promise, before = promise_of(record), record.spec.unlinked
+    if promise is None or promise[0] is Verified.REPR_DIGEST:
+        return promise and promise[1]
+    return promise[1] if before is not None and promise[1] != before["checksum"] else None
+
+
 async def verify(record: JobRecord, length: int, digest: Digest, *, pieces: bool) -> Proof | None:
     """By what the file was verified; None where *digest* was stopped.
 

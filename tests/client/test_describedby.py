@@ -232,3 +232,97 @@ class StoppedTests(DescribedCase):
         """So is the next description."""
         served = linked(META, OTHER_META)
         self.assert_asked_once(lambda x: served(x) if x.url == URL else None)
+
+
+class OutdatedTests(DescribedCase):
+    """A digest belongs to the version that it was told of, not to the next one."""
+
+    def edited(self, at: int) -> bytes:
+        """The file with one other octet, which no sample need find."""
+        return CONTENT[:at] + bytes([CONTENT[at] ^ 0xFF]) + CONTENT[at + 1 :]
+
+    def cut(self, world: World, served: dict[str, File]) -> JobRecord:
+        """A job that has half of the file, by the description of *served*."""
+        former = {**served, URL: served[URL].up_to(len(CONTENT) // 2)}
+        world.origin.script = lambda exchange: former[exchange.url](exchange)
+        record = world.run()
+        self.assertIs(record.state, JobState.WAITING)
+        return record
+
+    def described(self, content: bytes, etag: str) -> dict[str, File]:
+        """A version without a date, and its description."""
+        digest = f'<hash type="sha-256">{hashlib.sha256(content).hexdigest()}</hash>'
+        served = replace(linked(META), content=content, etag=etag, modified=None)
+        return {URL: served, META: File(metalink(URL, more=digest), etag=etag)}
+
+    def go_on(self, world: World, record: JobRecord, served: dict[str, File]) -> JobRecord:
+        """The job once more, against *served*."""
+        world.origin.exchanges.clear()
+        world.origin.script = lambda exchange: served[exchange.url](exchange)
+        return world.run(world.again(record))
+
+    def test_tag_moved_alone(self) -> None:
+        """The same description for another tag: the part that is there is kept."""
+        world = World(self)
+        record = self.cut(world, self.described(CONTENT, '"v1"'))
+        done = self.go_on(world, record, self.described(CONTENT, '"v2"'))
+        self.assertEqual((done.state, done.verified), (JobState.COMPLETE, Verified.CHECKSUM))
+        self.assertEqual((done.changes, done.refetched), (0, 0))
+        self.assertEqual(world.octets(), CONTENT)
+
+    def test_tag_moved_with_the_octets(self) -> None:
+        """Another description: the file changed, whatever samples say of it."""
+        world, other = World(self), self.edited(len(CONTENT) // 4 + 77)
+        record = self.cut(world, self.described(CONTENT, '"v1"'))
+        done = self.go_on(world, record, self.described(other, '"v2"'))
+        self.assertEqual((done.state, done.verified), (JobState.COMPLETE, Verified.CHECKSUM))
+        self.assertEqual((done.changes, done.refetched), (1, record.covered.total))
+        self.assertEqual(world.octets(), other)
+
+    def test_described_no_more(self) -> None:
+        """Without a description the octets must tell, and the old digest counts no longer."""
+        world, other = World(self), self.edited(len(CONTENT) - 5)
+        record = self.cut(world, self.described(CONTENT, '"v1"'))
+        served = {URL: File(other, etag='"v2"', modified=None)}
+        done = self.go_on(world, record, served)
+        self.assertEqual((done.state, done.verified), (JobState.COMPLETE, Verified.LENGTH))
+        self.assertEqual((done.spec.checksum, done.changes), (None, 0))
+        self.assertEqual(world.octets()[-9:], other[-9:])
+
+    def test_promised_by_a_former_version(self) -> None:
+        """A whole file that is not what a former version promised is no broken one."""
+        for told in ("repr-digest", "description"):
+            with self.subTest(told):
+                self.assert_begun_again(told)
+
+    def assert_begun_again(self, told: str) -> None:
+        """The tag stays, the octets move: only the digest of the whole tells, at last."""
+        world, other = World(self), self.edited(len(CONTENT) - 5)
+        versions = []
+        for content in (CONTENT, other):
+            if told == "description":
+                versions.append(self.described(content, '"v"'))
+                continue
+            promise = b64encode(hashlib.sha256(content).digest()).decode()
+            extra = {"Repr-Digest": f"sha-256=:{promise}:"}
+            versions.append({URL: File(content, etag='"v"', modified=None, extra=extra)})
+        record = self.cut(world, versions[0])
+        silent = {**versions[1], URL: replace(versions[1][URL], extra={})}
+        asked: list[str] = []
+
+        def script(exchange: Exchange) -> None:
+            asked.append(exchange.url)
+            (silent if len(asked) < 2 else versions[1])[exchange.url](exchange)
+
+        world.origin.script = script
+        done = world.run(world.again(record))
+        self.assertEqual((done.state, done.changes), (JobState.COMPLETE, 1), done.error)
+        self.assertEqual(world.octets(), other)
+
+    def test_promise_that_stands(self) -> None:
+        """A file that is not what its own origin promises still fails, fetched but once."""
+        world = World(self)
+        world.origin.script = linked(META, digest=WRONG)
+        record = world.run()
+        self.assert_failed(record, "checksum-mismatch", WRONG)
+        self.assertEqual(record.refetched, len(CONTENT))
