@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.parse import unquote, urljoin
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rangedaemon.control.aria2.envelope import read
 from rangedaemon.control.bodies import parse_json
 from rangedaemon.control.problems import MalformedJSON
+from rangedaemon.core.indexes import parse_index
 from rangedaemon.core.metalink_reading import parse_metalink
 from rangedaemon.core.sums import find_sum
 from rangedaemon.errors import UnusableDocument
@@ -31,6 +33,11 @@ METALINKS = [
     ),
 ]
 SUMS = [f"{HEX}  a", f"SHA256 (a) = {HEX}", f"\\{HEX} *a\\nb", "# nothing"]
+INDEXES = [
+    '<pre><a href="?C=N;O=D">Name</a><a href="/">Up</a>\n<a href="a%20b.bin">a b</a> <a href="c/">',
+    '{"entries":[{"name":"a","type":"file","href":"./a"},{"name":"c","type":"directory"}]}',
+    '[{"name":"a/","url":"./a/","is_dir":true},{"name":"b","type":"directory"}]',
+]
 BOMB = (
     '<?xml version="1.0"?><!DOCTYPE m [<!ENTITY a "aaaaaaaaaa">'
     + "".join(
@@ -76,6 +83,26 @@ class DocumentTests(SynchronousTestCase):
         ):
             with self.assertRaises(UnusableDocument):
                 parse_metalink(document, URL)
+
+    @many
+    @given(as_octets(mutants(INDEXES)), st.sampled_from(["text/html", "application/json"]))
+    def test_index(self, octets: bytes, kind: str) -> None:
+        """Each entry is one segment that leads right below the listing, or there is no listing."""
+        url = "http://h.test/dir/"
+        try:
+            found = parse_index(octets, kind, url)
+        except UnusableDocument:
+            return
+        for entry in found:
+            self.assertEqual(urljoin(url, f"./{entry.segment}"), url + entry.segment)
+            self.assertFalse(set(unquote(entry.segment, "latin-1")) & set("/\\\0\n"))
+
+    def test_endless_pages(self) -> None:
+        """Pages that never end what they begin cost no more than their length."""
+        began = time.process_time()
+        for piece in (b"<a ", b"<!--", b"<script", b'<a href="', b"<a href", b"<a title='"):
+            self.assertEqual(parse_index(piece * (1 << 18), "text/html", URL), [])
+        self.assertLess(time.process_time() - began, 10)
 
     @many
     @given(as_octets(mutants(SUMS)))
