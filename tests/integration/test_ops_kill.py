@@ -14,6 +14,7 @@ import pytest
 
 from tests.hostile import HostileOrigin
 from tests.integration.case import FAST_RETRY, IntegrationCase
+from tests.integration.waiting import until
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "10"))
 JOBS = 20
@@ -77,9 +78,17 @@ class KillTests(IntegrationCase):
         return self.origin.url(f"{self.path(number)}?size={SIZE}")
 
     def received(self, before: dict[str, int]) -> dict[str, int]:
-        """What each job says that it has: never less than it said before."""
-        listed = self.daemon.api.request("GET", "/api/v1/jobs?limit=1000").json["jobs"]
-        now = {job["id"]: job["received"] for job in listed}
+        """What each job says that it has: never less than before, when its file has been read."""
+        until(lambda: not self.behind(before), "all jobs have what they had")
+        return self.told()
+
+    def behind(self, before: dict[str, int]) -> list[str]:
+        """Which jobs say that they have less than they had."""
+        now = self.told()
         self.assertEqual(now.keys(), before.keys())
-        self.assertEqual([job for job in before if now[job] < before[job]], [])
-        return now
+        return [job for job in before if now[job] < before[job]]
+
+    def told(self) -> dict[str, int]:
+        """What each job says that it has."""
+        listed = self.daemon.api.request("GET", "/api/v1/jobs?limit=1000").json["jobs"]
+        return {job["id"]: job["received"] for job in listed}
