@@ -157,8 +157,7 @@ def _nginx(place: Place) -> Server:
     server = Nginx(
         place.base / "nginx", place.root, access_log=False, port=place.port, more=listen
     ).start()
-    pid = int((place.base / "nginx" / "nginx.pid").read_text())
-    return Server(place, pid, server.close)
+    return Server(place, server.pid, server.close)
 
 
 def _caddy(place: Place) -> Server:

@@ -16,7 +16,7 @@ from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 
-from rangedaemon.server.lanes import Peer, await_drained, paced
+from rangedaemon.server.lanes import LARGEST_BLOCK, Peer, await_drained, paced
 from rangedaemon.server.pacing import Paces
 from rangedaemon.server.watch import Watch
 from rangedaemon.storage.reading import read_cached_into, read_exactly
@@ -55,6 +55,8 @@ class TlsLane:
         self._tls: Any = peer.transport
         self._below: Any = peer.transport.transport
         self._block = _RECORD
+        self._quick = False
+        """Whether the peer has taken much, and the last of it soon."""
         peer.attach()
 
     def close(self) -> None:
@@ -75,19 +77,19 @@ class TlsLane:
         """Encrypt and send ``[start, stop)``."""
         if isinstance(self._tls, BufferingTLSTransport):
             edge = min(stop, start + _FLUSHING)
-            await self._ordinary(fd, start, edge)
+            await self.write(await self._in_thread(read_exactly, fd, start, edge))
             start = edge
         while start < stop:
-            await self._measured_drain()
-            if not watch.seems_same():
-                await self._in_thread(watch.check)
             edge = min(stop, start + self._turn())
             await paced(self._pace, self._peer, edge - start)
-            reached = self._burst(fd, start, edge)
-            if reached == start:
-                reached = min(edge, start + self._block)
-                await self._ordinary(fd, start, reached)
-            start = reached
+            while start < edge:
+                await self._measured_drain()
+                reached = self._cached(fd, start, edge)
+                if reached == start:
+                    reached = await self._stretch(fd, start, edge, watch)
+                elif not watch.seems_same():
+                    await self._in_thread(watch.check)
+                start = reached
 
     async def _measured_drain(self) -> None:
         """
@@ -98,17 +100,13 @@ class TlsLane:
         """
         began = self._peer.clock.seconds()
         await self.drained()
-        slow = self._peer.clock.seconds() - began > _SLOW
-        self._block = _RECORD if slow or self._peer.moved < _PROVEN else _BLOCK
+        self._quick = self._peer.clock.seconds() - began <= _SLOW and self._peer.moved >= _PROVEN
+        self._block = _BLOCK if self._quick else _RECORD
 
     def _turn(self) -> int:
         return _PER_TURN if self._pace is None else min(_PER_TURN, self._pace.burst)
 
-    async def _ordinary(self, fd: int, start: int, stop: int) -> None:
-        """Read in a thread, write through all layers."""
-        await self.write(await self._in_thread(read_exactly, fd, start, stop))
-
-    def _burst(self, fd: int, start: int, stop: int) -> int:
+    def _cached(self, fd: int, start: int, stop: int) -> int:
         """Send from memory until *stop*, a full socket or a disk to wait for; say how far."""
         connection = self._tls.getHandle()
         room = True
@@ -118,12 +116,29 @@ class TlsLane:
                 break
             room = self._encrypt(connection, block)
             start += len(block)
-            self._peer.moved += len(block)
         return start
+
+    async def _stretch(self, fd: int, start: int, stop: int, watch: Watch) -> int:
+        """
+        Have a thread read, and send that; say how far it went.
+
+        Where the octets are on the disk, and where the file system cannot say that they are
+        not: network file systems, overlays, even those that are nothing but memory.
+        """
+        edge = min(stop, start + (LARGEST_BLOCK if self._quick else self._block))
+        octets = memoryview(await self._in_thread(_read_unchanged, fd, start, edge, watch))
+        self._peer.check()
+        connection = self._tls.getHandle()
+        while octets:
+            block, octets = octets[: self._block], octets[self._block :]
+            if not self._encrypt(connection, block):
+                await self._measured_drain()
+        return edge
 
     def _encrypt(self, connection: SSL.Connection, block: memoryview) -> bool:
         """Send one block; False where the socket or TLS takes no more for now."""
         self._peer.request.sentLength += len(block)
+        self._peer.moved += len(block)
         at = 0
         try:
             while at < len(block):
@@ -141,3 +156,9 @@ class TlsLane:
         if taken < len(records):
             self._below.write(records[taken:])
         return taken == len(records)
+
+
+def _read_unchanged(fd: int, start: int, stop: int, watch: Watch) -> bytes:
+    octets = read_exactly(fd, start, stop)
+    watch.check()
+    return octets

@@ -76,6 +76,13 @@ class Nginx:
         """The address of a file."""
         return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/{name}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that has the others."""
+        if self._process is None:
+            raise ProcessLookupError("nginx does not run")
+        return self._process.pid
+
     def start(self) -> Self:
         """Start it and wait until it listens."""
         binary = available()

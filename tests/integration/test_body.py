@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
-import ssl
 from collections.abc import Callable
-from typing import Any
 
 from twisted.internet.defer import DeferredList
-from twisted.internet.ssl import DefaultOpenSSLContextFactory
 from twisted.internet.threads import deferToThread
 from twisted.web.server import Site
 
 from rangedaemon.server import body, sendfile, shift
 from rangedaemon.server.body import FileSlice
-from rangedaemon.server.bulktls import over_tls
-from rangedaemon.server.certificates import read_certificate
 from rangedaemon.server.shift import Slots, send_for_a_while
 from tests.integration.body_case import MIB, BodyCase, reactor, read_to_end
-from tests.integration.nginx import make_certificate
 
 
 class WholeTests(BodyCase):
@@ -275,25 +268,6 @@ class ShiftRefusedTests(ShiftMixin, RefusedTests):
     """Threads on a file system where sendfile does not work."""
 
 
-class TlsMixin:
-    """The same through TLS."""
-
-    def listen(self) -> Any:
-        """A port with a certificate of its own making."""
-        make_certificate(self.root)  # type: ignore[attr-defined]
-        names = [f"{self.root}/{name}.pem" for name in ("key", "cert")]  # type: ignore[attr-defined]
-        options = DefaultOpenSSLContextFactory(*names)
-        site = self.site  # type: ignore[attr-defined]
-        return reactor.listenSSL(0, site, options, interface="127.0.0.1")
-
-    def wrap(self, plain: socket.socket) -> socket.socket:
-        """Encrypt, trusting anybody."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context.wrap_socket(plain)
-
-
 class CopiedWholeTests(CopyingMixin, WholeTests):
     """Whole bodies without sendfile."""
 
@@ -304,40 +278,3 @@ class CopiedMovingFileTests(CopyingMixin, MovingFileTests):
 
 class CopiedPeerTests(CopyingMixin, PeerTests):
     """Unwilling peers without sendfile."""
-
-
-class TlsWholeTests(TlsMixin, WholeTests):
-    """Whole bodies through TLS."""
-
-
-class TlsMovingFileTests(TlsMixin, MovingFileTests):
-    """Moving files through TLS."""
-
-
-class TlsPeerTests(TlsMixin, PeerTests):
-    """Unwilling peers through TLS."""
-
-
-class BulkTlsMixin(TlsMixin):
-    """The same through TLS as our own ports have it."""
-
-    def listen(self) -> Any:
-        """A port with what the endpoint of a configuration makes."""
-        make_certificate(self.root)  # type: ignore[attr-defined]
-        names = [f"{self.root}/{name}.pem" for name in ("key", "cert")]  # type: ignore[attr-defined]
-        place = "ssl:0:interface=127.0.0.1:privateKey={}:certKey={}".format(*names)
-        factory = over_tls(read_certificate(place), self.site)  # type: ignore[attr-defined]
-        self.flushWarnings()  # type: ignore[attr-defined] # Twisted asks pyOpenSSL the old way
-        return reactor.listenTCP(0, factory, interface="127.0.0.1")
-
-
-class BulkTlsWholeTests(BulkTlsMixin, WholeTests):
-    """Whole bodies through our TLS."""
-
-
-class BulkTlsMovingFileTests(BulkTlsMixin, MovingFileTests):
-    """Moving files through our TLS."""
-
-
-class BulkTlsPeerTests(BulkTlsMixin, PeerTests):
-    """Unwilling peers of our TLS."""
