@@ -67,4 +67,4 @@ soak: $(VENV)/.installed-dev
 	$(BIN)/python -m soak
 
 clean:
-	rm -rf $(VENV) build dist var docs/_build *.egg-info
+	rm -rf $(VENV) build dist docs/_build *.egg-info
