@@ -16,7 +16,7 @@ from random import Random
 from rangedaemon.storage.opening import JOURNAL_FILE
 from rangedaemon.storage.salvage import check
 from soak import faults, loads
-from soak.meter import MIB, Meter, descriptors
+from soak.meter import MIB, Meter, descriptors, lag_shares
 from soak.stand import Stand, Wrong
 from tests.integration.waiting import until
 
@@ -29,6 +29,8 @@ CREW: Sequence[tuple[str, int, Callable[[Stand, Random], None]]] = (
 HARD_PART = 0.6
 """Of the time, in which the daemon is ended now and then."""
 MOST_GROWTH = 24 * MIB
+SELDOM = 0.99999
+"""Bounds of the lag that all calls kept are not told."""
 MOST_DESCRIPTORS = 16
 """More than a fresh daemon has, once it is left alone."""
 IDLE_SECONDS = 60.0
@@ -115,6 +117,7 @@ def look(stand: Stand, meter: Meter) -> None:
     unfinished = [job["id"] for job in listed if job["state"] not in ("complete", "failed")]
     if unfinished:
         stand.wrong(f"jobs that nobody ended: {unfinished}")
+    meter.lag = lag_shares(stand.daemon.api.request("GET", "/metrics").body.decode())
     if meter.growth > MOST_GROWTH:
         stand.wrong(f"memory grew by {meter.growth / MIB:.0f} MiB")
     if "Traceback" in stand.daemon.log:
@@ -145,6 +148,12 @@ def count_descriptors(stand: Stand, pid: int) -> int:
 def print_table(stand: Stand, meter: Meter, seconds: float, seed: int) -> None:
     """What was done and what was found."""
     rows = [(what, f"{number:,}") for what, number in sorted(stand.counts.items())]
+    rows += [
+        (f"memory after {at:.0f} s, MiB", f"{octets / MIB:.1f}") for at, octets in meter.course()
+    ]
+    rows += [
+        (f"lag up to {bound:g} s", f"{share:.2%}") for bound, share in meter.lag if share < SELDOM
+    ]
     rows += [
         ("memory at the most, MiB", f"{meter.peak / MIB:.1f}"),
         ("memory growth, MiB", f"{meter.growth / MIB:.1f}"),
