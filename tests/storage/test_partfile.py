@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,58 +12,13 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
-from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import NameTaken, NoSpace, NotWritable, PartFileLost, StorageFault
 from rangedaemon.storage import partfile
-from rangedaemon.storage.partfile import PartFile, claim_name, discard, part_path, publish
-from rangedaemon.storage.space import allocate, dress, room_of
-
-HOLDER = """
-import fcntl, sys
-file = open(sys.argv[1], "rb+")
-fcntl.flock(file, fcntl.LOCK_EX)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from rangedaemon.errors import NoSpace
 from rangedaemon.storage.partfile import PartFile
-resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-part = PartFile.create(Path(sys.argv[1]))
-assert part.write(0, [b"x" * 60000]) == 60000
-try:
-    part.write(60000, [b"y" * 4000, b"z" * 4000])
-except NoSpace as fault:
-    print(fault.code)
-"""
-
-
-class PartFileCase(SynchronousTestCase):
-    """A directory that goes with the test."""
-
-    def setUp(self) -> None:
-        """Make it."""
-        self.directory = Path(tempfile.mkdtemp(prefix="rangedaemon-"))
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.path = self.directory / "file.iso.part"
-
-    def create(self) -> PartFile:
-        """A new part file, closed at the end."""
-        part = PartFile.create(self.path)
-        self.addCleanup(part.close)
-        return part
-
-    def left(self, content: bytes = b"octets") -> Path:
-        """A part file that an earlier run left."""
-        part = PartFile.create(self.path)
-        part.write(0, [content])
-        part.close()
-        return self.path
+from rangedaemon.storage.space import allocate, dress, room_of
+from tests.storage.partfiles import HOLDER, LIMITED, PartFileCase
 
 
 class CreateTests(PartFileCase):
@@ -334,146 +288,3 @@ class SpaceTests(PartFileCase):
         self.assertEqual((told.st_mode & 0o777, told.st_mtime), (0o604, 1_000_000_000.0))
         part.ask(lambda descriptor: dress(descriptor, None, None))
         self.assertEqual(part.path.stat().st_mtime, 1_000_000_000.0)
-
-
-class ClaimNameTests(PartFileCase):
-    """Tests for `claim_name`."""
-
-    def claim(self, on_conflict: OnConflict) -> str:
-        """The final name that is settled."""
-        final, part = claim_name(self.directory / "file.iso", on_conflict)
-        self.addCleanup(part.close)
-        self.assertEqual(part.path, part_path(final))
-        return final.name
-
-    def test_free(self) -> None:
-        """A name that nobody has is taken as it is, under each policy."""
-        for policy in OnConflict:
-            with self.subTest(policy):
-                self.assertEqual(self.claim(policy), "file.iso")
-                self.path.unlink()
-
-    def test_final_name_taken(self) -> None:
-        """To rename goes on to the next number, overwrite keeps the name, fail refuses."""
-        for name in ("file.iso", "file (1).iso"):
-            (self.directory / name).write_bytes(b"old")
-        self.assertRaises(NameTaken, self.claim, OnConflict.FAIL)
-        self.assertEqual(self.claim(OnConflict.RENAME), "file (2).iso")
-        self.assertEqual(self.claim(OnConflict.OVERWRITE), "file.iso")
-        self.assertEqual((self.directory / "file.iso").read_bytes(), b"old")
-
-    def test_dangling_link_is_a_taken_name(self) -> None:
-        """A link to nowhere is something of that name."""
-        (self.directory / "file.iso").symlink_to(self.directory / "nowhere")
-        self.assertEqual(self.claim(OnConflict.RENAME), "file (1).iso")
-
-    def test_two_jobs_want_one_name(self) -> None:
-        """Each gets its own part file."""
-        self.assertEqual(self.claim(OnConflict.RENAME), "file.iso")
-        self.assertEqual(self.claim(OnConflict.RENAME), "file (1).iso")
-        self.assertRaises(NameTaken, self.claim, OnConflict.FAIL)
-
-
-class PublishTests(PartFileCase):
-    """Tests for `publish`."""
-
-    def setUp(self) -> None:
-        """A part file that is whole."""
-        super().setUp()
-        self.final = self.directory / "file.iso"
-        self.left(b"new")
-
-    def names(self) -> list[str]:
-        """What is in the directory."""
-        return sorted(path.name for path in self.directory.iterdir())
-
-    def test_free_name(self) -> None:
-        """The file has its final name, the part file is gone."""
-        for policy in OnConflict:
-            with self.subTest(policy):
-                self.assertEqual(publish(self.path, self.final, policy), self.final)
-                self.assertEqual(self.names(), ["file.iso"])
-                self.final.rename(self.path)
-
-    def test_taken_name(self) -> None:
-        """No policy but overwrite ever touches what is there."""
-        self.final.write_bytes(b"old")
-        self.assertRaises(NameTaken, publish, self.path, self.final, OnConflict.FAIL)
-        self.assertEqual(self.names(), ["file.iso", "file.iso.part"])
-        renamed = publish(self.path, self.final, OnConflict.RENAME)
-        self.assertEqual((renamed.name, renamed.read_bytes()), ("file (1).iso", b"new"))
-        self.assertEqual(self.final.read_bytes(), b"old")
-
-    def test_overwrite_is_one_step(self) -> None:
-        """The old file is there until the new one is: the name is never without a file."""
-        self.final.write_bytes(b"old")
-        before = self.path.stat().st_ino
-        publish(self.path, self.final, OnConflict.OVERWRITE)
-        self.assertEqual((self.final.stat().st_ino, self.names()), (before, ["file.iso"]))
-
-    def test_link_is_replaced_not_followed(self) -> None:
-        """Where the final name is a link, the link gives way and its target stays."""
-        target = self.directory / "target"
-        target.write_bytes(b"target")
-        self.final.symlink_to(target)
-        publish(self.path, self.final, OnConflict.OVERWRITE)
-        self.assertFalse(self.final.is_symlink())
-        self.assertEqual(target.read_bytes(), b"target")
-
-    def test_killed_between_its_two_names(self) -> None:
-        """A run that died after the link finds its own file: no second copy is made."""
-        os.link(self.path, self.final)
-        self.assertEqual(publish(self.path, self.final, OnConflict.RENAME), self.final)
-        self.assertEqual(self.names(), ["file.iso"])
-
-    def test_file_system_without_links(self) -> None:
-        """Where there are no hard links it is renamed, and still overwrites nothing."""
-
-        def refuse(*_: object, **__: object) -> None:
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-        self.patch(os, "link", refuse)
-        self.final.write_bytes(b"old")
-        renamed = publish(self.path, self.final, OnConflict.RENAME)
-        self.assertEqual(renamed.name, "file (1).iso")
-        self.assertEqual(self.final.read_bytes(), b"old")
-
-    def test_no_links_and_the_policy_to_fail(self) -> None:
-        """Without hard links, too, a taken name is refused where the policy says so."""
-
-        def refuse(*_: object, **__: object) -> None:
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
-        self.patch(os, "link", refuse)
-        self.final.write_bytes(b"old")
-        self.assertRaises(NameTaken, publish, self.path, self.final, OnConflict.FAIL)
-        self.assertEqual(self.names(), ["file.iso", "file.iso.part"])
-
-    def test_directory_is_synced(self) -> None:
-        """The name is on the disk when it returns."""
-        synced: list[bool] = []
-        fsync = os.fsync
-
-        def spy(descriptor: int) -> None:
-            synced.append(self.final.exists())
-            fsync(descriptor)
-
-        self.patch(os, "fsync", spy)
-        publish(self.path, self.final, OnConflict.RENAME)
-        self.assertEqual(synced, [True])
-
-
-class DiscardTests(PartFileCase):
-    """Tests for `discard`."""
-
-    def test_there_or_not(self) -> None:
-        """What is there goes, what is not is no error."""
-        self.left()
-        discard(self.path, self.directory / "never")
-        self.assertEqual(list(self.directory.iterdir()), [])
-
-    def test_directory_is_a_fault(self) -> None:
-        """Something that is no file is not removed."""
-        self.path.mkdir()
-        self.assertRaises(StorageFault, discard, self.path)
-        self.assertTrue(self.path.is_dir())
