@@ -100,7 +100,7 @@ class Api(Generated):
 
     def lines(self) -> Lines:
         """One entry for each route, then the models."""
-        document = openapi.describe(_routes())
+        document = openapi.describe(routes())
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 yield from _operation(method, path, operation)
@@ -108,7 +108,7 @@ class Api(Generated):
             yield from _model(name, model)
 
 
-def _routes() -> list[Any]:
+def routes() -> list[Any]:
     """The table; nobody ever calls what stands behind it here."""
     nobody: Any = Mock()
     return [
@@ -139,11 +139,15 @@ class Metrics(Generated):
 
     def lines(self) -> Lines:
         """A definition list."""
-        metrics = [*_registry().collect(), *_of_the_server()]
-        for metric in sorted(metrics, key=lambda each: each.name):
+        for metric in metrics():
             yield f"``{metric.name}`` ({metric.type})"
             yield f"    {_plain(metric.documentation)}"
             yield ""
+
+
+def metrics() -> list[Metric]:
+    """All of them, by name."""
+    return sorted([*_registry().collect(), *_of_the_server()], key=lambda each: each.name)
 
 
 def _of_the_server() -> Iterator[Metric]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import LoopingCall
@@ -48,7 +47,8 @@ class Receiving:
         self._reactor = reactor
         self._in_thread = in_thread
         self._commands = Commands(reactor)
-        self._finished = 0
+        self.finished = 0
+        """Uploads that became files."""
         self._sweeps = LoopingCall(lambda: ensureDeferred(self._sweep()))
         self._sweeps.clock = reactor
         taking = [(mount, mount.uploads) for mount in server.mounts if mount.uploads is not None]
@@ -103,7 +103,7 @@ class Receiving:
             self._commands.kill()
 
     def _received(self, upload: Upload) -> None:
-        self._finished += 1
+        self.finished += 1
         self._log.info(
             "received {path}: {length} octets by {protocol} from {owner}",
             path=upload.path,
@@ -114,12 +114,6 @@ class Receiving:
         command = self._hooks.get(upload.scope.mount)
         if command is not None:
             self._commands.run(Command(command, told_of(upload)))
-
-    def collect(self) -> Iterator[Metric]:
-        """What Prometheus is told (the interface of its collectors)."""
-        yield CounterMetricFamily(
-            "rangedaemon_uploads_finished", "Uploads that became files.", value=self._finished
-        )
 
 
 def told_of(upload: Upload) -> dict[str, str]:

@@ -258,8 +258,11 @@ class Serving(MultiService):
             "Bytes that uploads brought.",
             value=self.received,
         )
-        if self._receiving is not None:
-            yield from self._receiving.collect()
+        yield CounterMetricFamily(
+            "rangedaemon_uploads_finished",
+            "Uploads that became files.",
+            value=self._receiving.finished if self._receiving is not None else 0,
+        )
         answers = CounterMetricFamily(
             "rangedaemon_file_answers", "Answers of the file server by status.", labels=["status"]
         )
