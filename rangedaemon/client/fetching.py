@@ -168,6 +168,13 @@ class Fetching:
         if sink.written != there:
             raise Unjoinable("pieces of the part file are not what was promised")
 
+    async def insist_on_whole(self, length: int) -> None:
+        """:raises Unjoinable: octets were cut off since they were written; they count no longer."""
+        lost = await self._file.lost(length)
+        if lost and self._file.sink is not None:
+            self._file.sink.lose(lost)
+            raise Unjoinable(f"somebody cut the part file: {lost.total} octets of it are lost")
+
     async def verify(self, go_on: Callable[[], bool]) -> Proof | None:
         """By what the whole file is verified; None where *go_on* said no.
 

@@ -6,6 +6,7 @@ How it begins and ends is `client.life`'s.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,8 @@ class Job(Life):
         another = self.record.changes + 1
         spec = without_description(self.record.spec)
         if policy is OnChange.KEEP_OLD and self._fetching.file is not None:
-            await self._fetching.file.keep_old()
+            with suppress(PartFileLost):  # then there is nothing left to keep
+                await self._fetching.file.keep_old()
             await self._start_over(fault, changes=another, spec=spec, filename=None)
         else:
             await self._start_over(fault, changes=another, spec=spec)
@@ -278,6 +280,7 @@ class Job(Life):
         length = self.record.size
         if length is None:
             raise StorageFault("the length is still not known")
+        await self._fetching.insist_on_whole(length)
         try:
             proof = await self._fetching.verify(lambda: self._interrupt.by is None)
         except ChecksumMismatch as fault:

@@ -21,7 +21,8 @@ from rangedaemon.core.naming import finished_name
 from rangedaemon.errors import Fault, PartFileLost, StateForbids
 from rangedaemon.storage.hashes import HashState
 from rangedaemon.storage.ledger import LedgeredFile, Recovered, remove_logs
-from rangedaemon.storage.partfile import discard, part_path, publish, settle_name
+from rangedaemon.storage.partfile import discard, part_path
+from rangedaemon.storage.publishing import settle_name
 from rangedaemon.storage.space import Room, dress, room_of
 from rangedaemon.storage.versions import keep_former
 
@@ -83,13 +84,16 @@ class Workfile:
     async def _reopen_published(cls, habits: Habits, record: JobRecord) -> Workfile:
         """The finished file, where a kill came between its publication and the journal.
 
-        That it is ours, and whole, is what its own log of extents says.
+        That it is ours, and whole, is what its own log says: by what it was to be known,
+        or by all of its octets.
         """
         final, size = finished_path(record), record.size
         where = (habits.state_dir, record.id, record.changes, final)
         file = await habits.in_thread(LedgeredFile.reopen_published, *where)
-        found = await habits.in_thread(file.recover, EMPTY)
-        if size is None or found.covered != IntervalSet([ByteRange(0, size)]):
+        whole = IntervalSet([ByteRange(0, size or 0)])
+        ours = await habits.in_thread(lambda: file.intended)
+        found = await habits.in_thread(file.recover, whole if ours else EMPTY)
+        if size is None or found.covered != whole:
             await habits.in_thread(file.close)
             raise PartFileLost(f"{part_path(final)} is gone")
         published = cls(file, final, habits)
@@ -150,6 +154,10 @@ class Workfile:
         await self._in_thread(lambda: self._file.sync(prove=prove))
         return written
 
+    async def lost(self, length: int) -> IntervalSet:
+        """Which of its *length* octets, all of them written, somebody has cut off."""
+        return await self._in_thread(self._file.lost, length)
+
     async def truncate(self, length: int = 0) -> None:
         """Cut to *length* octets, unless it was kept as it is."""
         if self._kept or self._published:
@@ -169,16 +177,15 @@ class Workfile:
 
         :param modified: when the origin's file was, in seconds since the epoch.
         """
-        part = self._file.part
-        await self._in_thread(self._file.settle)
+        # Its time is what tells a part file that somebody else wrote to: not before.
+        time = modified if self._rules.origin_time else None
+        await self._in_thread(self._file.settle, time)
         if self._published:  # by a life that may have ended before its name was on the disk
             await self._in_thread(settle_name, self.final)
         else:
             await self._in_thread(keep_former, self.wanted, spec.versions if spec.replaces else 0)
-            self.final = await self._in_thread(publish, part.path, self.wanted, spec.on_taken)
-        # Its time is what tells a part file that somebody else wrote to: not before.
-        time = modified if self._rules.origin_time else None
-        await self._in_thread(part.ask, lambda file: dress(file, self._rules.mode, time))
+            self.final = await self._in_thread(self._file.publish, self.wanted, spec.on_taken)
+        await self._in_thread(self._file.part.ask, lambda file: dress(file, self._rules.mode, time))
         return self.final
 
     async def keep_old(self) -> None:
@@ -187,7 +194,7 @@ class Workfile:
             await self.sink.settled()
         await self._in_thread(self._file.part.sync)
         aside = self.final.with_name(self.final.name + OLD_SUFFIX)
-        await self._in_thread(publish, self._file.part.path, aside, OnConflict.RENAME)
+        await self._in_thread(self._file.publish, aside, OnConflict.RENAME)
         self._kept = True
 
     async def close(self, *, forget: bool = False) -> None:

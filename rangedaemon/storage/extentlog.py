@@ -9,7 +9,7 @@ cache is what the log is for (see `rangedaemon.storage.extents`).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -28,6 +28,7 @@ from rangedaemon.storage.extents import (
     seed_of,
     touching,
 )
+from rangedaemon.storage.intents import Intent, pack_intent, parse_intents
 from rangedaemon.storage.partfile import storage_faults, sync_directory
 
 _STRIDE = RECORD_SIZE << 15
@@ -103,6 +104,19 @@ class ExtentLog:
         with self._lock, storage_faults(self.path):
             self._append(self._hasher.pending())
 
+    def intend(self, intents: Iterable[Intent]) -> None:
+        """Note by what the file will be known that is about to get its final name."""
+        with self._lock, storage_faults(self.path):
+            self._put(b"".join(pack_intent(intent, self._seed) for intent in intents))
+
+    def intended(self, found: Intent) -> bool:
+        """Whether *found* was about to get its final name."""
+        with self._lock, storage_faults(self.path):
+            for octets in _strides(self._fd, self._size):
+                if found in parse_intents(octets, self._seed):
+                    return True
+        return False
+
     def sync(self) -> None:
         """Return when all that was noted is in the log and on the disk."""
         with self._lock, storage_faults(self.path):
@@ -110,9 +124,12 @@ class ExtentLog:
             os.fdatasync(self._fd)
 
     def settle(self) -> None:
-        """As `sync`, and its name is on the disk too: a power cut leaves all of it."""
+        """As `sync`, and its name is on the disk too: a power cut leaves all of it.
+
+        Where somebody has removed it, no power cut has to leave it.
+        """
         self.sync()
-        with storage_faults(self.path):
+        with storage_faults(self.path), suppress(FileNotFoundError):
             sync_directory(self.path.parent)
 
     def close(self) -> None:
@@ -187,17 +204,17 @@ class ExtentLog:
 
     def _load(self, descriptor: int, size: int, within: IntervalSet | None) -> ExtentTable:
         table, touches = ExtentTable(), touching(within)
-        for offset in range(HEADER_SIZE, size, _STRIDE):
-            octets = os.pread(descriptor, min(_STRIDE, size - offset), offset)
+        for octets in _strides(descriptor, size):
             for extent in parse_records(octets, self._seed):
                 if touches(extent):
                     table.add(extent)
         return table
 
     def _append(self, extents: list[Extent]) -> None:
-        if not extents:
-            return
-        records = b"".join(pack_record(extent, self._seed) for extent in extents)
+        if extents:
+            self._put(b"".join(pack_record(extent, self._seed) for extent in extents))
+
+    def _put(self, records: bytes) -> None:
         descriptor = self._open_fd()
         try:
             _write_all(descriptor, records)
@@ -206,6 +223,12 @@ class ExtentLog:
             os.ftruncate(descriptor, self._size)
             raise
         self._size += len(records)
+
+
+def _strides(descriptor: int, size: int) -> Iterator[bytes]:
+    """The records of a log, many at a time."""
+    for offset in range(HEADER_SIZE, size, _STRIDE):
+        yield os.pread(descriptor, min(_STRIDE, size - offset), offset)
 
 
 def _put_in_shape(descriptor: int, header: bytes) -> None:

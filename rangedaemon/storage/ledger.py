@@ -23,7 +23,10 @@ from rangedaemon.errors import StorageFault
 from rangedaemon.storage.extentlog import ExtentLog, log_path, remove_log
 from rangedaemon.storage.extents import verify_extents
 from rangedaemon.storage.freshlog import FreshLog, fresh_path, this_boot
-from rangedaemon.storage.partfile import PartFile, claim_name, part_path
+from rangedaemon.storage.holes import lost_octets
+from rangedaemon.storage.intents import intent_of
+from rangedaemon.storage.partfile import PartFile, part_path
+from rangedaemon.storage.publishing import claim_name, publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,27 +168,52 @@ class LedgeredFile:
         """Return when everything written, and its log, is on the disk.
 
         :param prove: whether to hash of what is not hashed yet as much as fits here.
+        :raises PartFileLost: it is without its name, so that nobody will find it.
         """
         self.part.sync()
+        self.part.insist_on_name()
         if prove:
             self._prove(PROVED_EACH)
         self._log.sync()
         if self._log.bloated:
             self._log.rewrite()
 
-    def settle(self) -> None:
+    def lost(self, length: int) -> IntervalSet:
+        """Which of its *length* octets, all of them written, somebody has cut off."""
+        self.part.sync()
+        return self.part.ask(lambda file: lost_octets(file, self.part.path.parent, length))
+
+    def settle(self, modified: float | None = None) -> None:
         """
         Return when the whole file is on the disk, and the log that shows whose it is.
 
         It is about to get its final name.  A power cut before the journal knows leaves
-        nothing else to recognize it by; where the log cannot be kept it just proves less.
+        nothing else to recognize it by, so that without this log it gets no name.
 
-        :raises StorageFault: the file itself cannot be synced.
+        :param modified: the time that it will get, seconds since the epoch.
+        :raises PartFileLost: it is not there any more.
+        :raises StorageFault: file or log cannot be synced.
         """
-        self.part.sync()
+        self.part.sync(times=True)
+        self.part.insist_on_name()
         with suppress(StorageFault):
             self._prove(PROVED_EACH)
-            self._log.settle()
+        times = {None, modified}
+        self._log.intend(self.part.ask(lambda file: [intent_of(file, time) for time in times]))
+        self._log.settle()
+
+    def publish(self, final: Path, on_conflict: OnConflict) -> Path:
+        """Give the file its final name, see `publishing.publish`.
+
+        :raises PartFileLost: it is not there any more.
+        """
+        self.part.insist_on_name()
+        return publish(self.part.path, final, on_conflict)
+
+    @property
+    def intended(self) -> bool:
+        """Whether this very file, as it is, was about to get its final name."""
+        return self._log.intended(self.part.ask(intent_of))
 
     def close(self, *, prove: bool = True) -> None:
         """Let go of all; the files stay.

@@ -3,7 +3,8 @@ The part file: octets at their offsets, synced before anyone claims them, publis
 
 All functions block and are called off the reactor thread.  The octets are in
 ``<name>.part`` beside the final name; the final name appears by one atomic step
-after the data was synced.  The final component is never followed as a link.
+after the data was synced (`rangedaemon.storage.publishing`).  The final component is never
+followed as a link.
 """
 
 from __future__ import annotations
@@ -14,12 +15,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
-from rangedaemon.core.disposition import numbered_filename
-from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import (
     NameTaken,
     NeverFits,
@@ -133,8 +131,12 @@ class PartFile:
 
     @property
     def written_ns(self) -> int:
-        """When it was last written to, in nanoseconds since the epoch."""
-        return os.fstat(self._fd).st_mtime_ns
+        """When it was last written to, in nanoseconds since the epoch.
+
+        Whoever sets its time back to hide that changes the other one.
+        """
+        told = os.fstat(self._fd)
+        return max(told.st_mtime_ns, told.st_ctime_ns)
 
     @property
     def size(self) -> int:
@@ -190,6 +192,15 @@ class PartFile:
         with storage_faults(self.path):
             return question(self._fd)
 
+    def insist_on_name(self) -> None:
+        """:raises PartFileLost: what has its name is another file by now, or nothing has it."""
+        try:
+            there = os.path.samestat(self.path.lstat(), os.fstat(self._fd))
+        except (FileNotFoundError, NotADirectoryError):
+            raise PartFileLost(f"somebody has removed {self.path}") from None
+        if not there:
+            raise PartFileLost(f"somebody has put another file in the place of {self.path}")
+
     def allocate(self, length: int) -> None:
         """Take blocks for *length* octets, where the file system can.
 
@@ -198,9 +209,10 @@ class PartFile:
         if self.ask(lambda descriptor: allocate(descriptor, length)):
             self._allocated = length
 
-    def sync(self) -> None:
+    def sync(self, *, times: bool = False) -> None:
         """Return when everything written so far is on the disk.
 
+        :param times: whether the time of the last write has to be there, too.
         A failure is final: the system may have dropped what it could not write, takes
         it for clean from then on, and would say nothing of it the next time.
         """
@@ -208,7 +220,7 @@ class PartFile:
             if self.unsure:
                 raise OSError(errno.EIO, "an earlier sync has failed")
             try:
-                os.fdatasync(self._fd)
+                (os.fsync if times else os.fdatasync)(self._fd)
             except OSError:
                 self.unsure = True
                 raise
@@ -261,84 +273,6 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def names_after(path: Path) -> Iterator[Path]:
-    """*path*, then the same name with a number in it, without end."""
-    yield path
-    for number in count(1):
-        yield path.with_name(numbered_filename(path.name, number))
-
-
-def claim_name(wanted: Path, on_conflict: OnConflict) -> tuple[Path, PartFile]:
-    """Settle the final name and make its part file.
-
-    :returns: the final path, still without a file unless it may be overwritten, and
-        its new part file.  Where it may be overwritten and somebody's part file is beside
-        it, the path is another: the part file is there, the file may still get its name.
-    :raises NameTaken: *on_conflict* says to fail and something is there; or what is there
-        cannot be overwritten.
-    """
-    if on_conflict is OnConflict.OVERWRITE and wanted.is_dir() and not wanted.is_symlink():
-        raise NameTaken(f"{wanted} is a directory; choose another name")
-    for final in names_after(wanted):
-        taken = os.path.lexists(final) and on_conflict is not OnConflict.OVERWRITE
-        if not taken:
-            try:
-                return final, PartFile.create(part_path(final))
-            except NameTaken:
-                if on_conflict is OnConflict.FAIL:
-                    raise
-        elif on_conflict is OnConflict.FAIL:
-            raise NameTaken(f"{final} is there already; choose another name or on_conflict")
-    raise AssertionError("names_after never ends")  # pragma: no cover
-
-
-def publish(part: Path, final: Path, on_conflict: OnConflict) -> Path:
-    """Give the synced part file its final name, in one step; which name it got.
-
-    :raises NameTaken: the name was taken meanwhile and *on_conflict* says to fail.
-    """
-    with storage_faults(final):
-        if on_conflict is OnConflict.OVERWRITE:
-            part.replace(final)
-        else:
-            final = _publish_beside(part, final, on_conflict)
-        sync_directory(final.parent)
-    return final
-
-
-def settle_name(final: Path) -> None:
-    """Return when the name of a file that is there already is on the disk."""
-    with storage_faults(final):
-        sync_directory(final.parent)
-
-
-def _publish_beside(part: Path, wanted: Path, on_conflict: OnConflict) -> Path:
-    for final in names_after(wanted):
-        if _give_name(part, final):
-            return final
-        if on_conflict is OnConflict.FAIL:
-            raise NameTaken(f"{final} appeared while it was fetched")
-    raise AssertionError("names_after never ends")  # pragma: no cover
-
-
-def _give_name(part: Path, final: Path) -> bool:
-    """Whether *final* was free, and is the part file's only name now."""
-    try:
-        os.link(part, final, follow_symlinks=False)
-    except FileExistsError:
-        if not os.path.samestat(part.lstat(), final.lstat()):
-            return False  # else a kill came between the link and the unlink
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise
-        if os.path.lexists(final):
-            return False
-        part.rename(final)  # no links here (FAT): the best that is left
-        return True
-    part.unlink()
-    return True
 
 
 def discard(*paths: Path) -> None:

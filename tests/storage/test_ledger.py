@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,7 +17,7 @@ from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage.extentlog import log_path
 from rangedaemon.storage.ledger import LedgeredFile, remove_logs
-from rangedaemon.storage.partfile import publish
+from rangedaemon.storage.publishing import publish
 from tests.simulation.disk import Disk
 
 JOB = "0123456789abcdef"
@@ -140,22 +141,11 @@ class LedgerTests(SynchronousTestCase):
         self.assertEqual(found.recover(EMPTY).covered, ALL)
 
     def test_settled_without_a_log(self) -> None:
-        """A log that cannot be kept holds no file up; octets that cannot be do."""
+        """Neither octets nor a log that cannot be kept: after a power cut none knew the file."""
         self.file.write(0, [OCTETS])
-        real, part = os.fdatasync, (self.home / "file.bin.part").stat().st_ino
-
-        def fail_but_for(spared: int | None) -> None:
-            def fdatasync(descriptor: int) -> None:
-                if os.fstat(descriptor).st_ino != spared:
-                    raise OSError(errno.EIO, "no")
-                real(descriptor)
-
-            self.patch(os, "fdatasync", fdatasync)
-
-        fail_but_for(part)
-        self.file.settle()
-        fail_but_for(None)
-        self.assertRaises(StorageFault, self.file.settle)
+        for call in ("fsync", "fdatasync"):  # that of the file, that of its log
+            with self.subTest(call), patch.object(os, call, side_effect=OSError(errno.EIO, "no")):
+                self.assertRaises(StorageFault, self.file.settle)
 
     def test_log_of_another_generation(self) -> None:
         """What was written for another representation is never believed."""

@@ -7,7 +7,8 @@ import os
 
 from rangedaemon.core.jobs import OnConflict
 from rangedaemon.errors import NameTaken, StorageFault
-from rangedaemon.storage.partfile import claim_name, discard, part_path, publish
+from rangedaemon.storage.partfile import discard, part_path
+from rangedaemon.storage.publishing import claim_name, publish
 from tests.storage.partfiles import PartFileCase
 
 

@@ -33,11 +33,10 @@ from rangedaemon.storage.partfile import (
     SUFFIX,
     PartFile,
     discard,
-    names_after,
-    publish,
     storage_faults,
     sync_directory,
 )
+from rangedaemon.storage.publishing import names_after, publish
 
 STEP = 8 * 1024 * 1024
 """Octets that are copied or hashed in one go, before others get the thread."""
