@@ -6,7 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.test_config import BASE, config_of, problems_of
+from tests.configs import BASE, config_of, problems_of
 
 
 class TokenTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from rangedaemon.config.schema import schema_text
 from rangedaemon.config.uploads import Uploads
 from rangedaemon.core.jobs import OnConflict
-from tests.test_config import CONF, config_of, problems_of
+from tests.configs import CONF, config_of, problems_of
 
 MOUNT = "server: {mounts: [{path: /, root: r, uploads: {%s}}]}"
 

@@ -4,86 +4,14 @@ from __future__ import annotations
 
 import os
 from itertools import product
-from typing import Any, TypeVar
-
-from hypothesis import given
-from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.dates import format_http_date
-from rangedaemon.core.etags import EntityTag
-from rangedaemon.core.intervals import ByteRange
-from rangedaemon.core.preconditions import Validators
-from rangedaemon.core.ranges import select_ranges
-from rangedaemon.core.responses import Representation, RequestFacts, plan_response
 from rangedaemon.server.accesslog import AccessLog
 from rangedaemon.server.hot import KEPT_SECONDS
-from rangedaemon.server.mounts import Mount
-from rangedaemon.server.partial import PartialHead, lines, simple_range
-from rangedaemon.server.plainheads import HeadReader
-from rangedaemon.server.site import build_site
 from rangedaemon.storage.threads import inline
 from tests.range_table import ROWS
-from tests.server.wire import WireTestCase, parse_replies
-
-T = TypeVar("T")
-LONG = b"X-Long-Way: 1\r\n"
-"""A field that the short way does not know."""
-
-
-class ShortWayCase(WireTestCase):
-    """A site whose uses of threads are counted."""
-
-    hops = 0
-
-    def serve(self, **options: Any) -> None:
-        """Serve the folder with these options of the mount."""
-        log = options.pop("access_log", None)
-        self.site = build_site(
-            [Mount(**{"prefix": "/files", "root": self.root, **options})],
-            clock=self.clock,
-            in_thread=self.count,
-            now=self.clock.seconds,
-            access_log=log,
-        )
-
-    def count(self, function: Any, /, *args: object) -> Deferred[Any]:
-        """Run in what would be a thread."""
-        self.hops += 1
-        return inline(function, *args)
-
-    def send(self, head: bytes) -> bytes:
-        """All that comes back for *head*."""
-        protocol, transport = self.connect()
-        protocol.dataReceived(head)
-        self.clock.pump([0.0] * 20)
-        octets: bytes = transport.value()
-        return octets
-
-    def head(self, *fields: str, method: str = "GET", path: str = "/files/f") -> bytes:
-        """A request's head."""
-        told = [f"{method} {path} HTTP/1.1", "Host: h", *fields, "", ""]
-        return "\r\n".join(told).encode("latin-1")
-
-    def long(self, head: bytes) -> bytes:
-        """The answer by the long way."""
-        return self.send(head.replace(b"Host: h\r\n", b"Host: h\r\n" + LONG))
-
-    def short(self, head: bytes) -> bytes:
-        """The answer by the short way, warmed up; it is an error if that is not taken."""
-        self.send(self.head(path=head.split()[1].decode("latin-1")))
-        before = self.hops
-        octets = self.send(head)
-        self.assertEqual(self.hops, before, f"{head!r} went the long way")
-        return octets
-
-    def went_long(self, head: bytes) -> bytes:
-        """The answer; it is an error if that came by the short way."""
-        before = self.hops
-        octets = self.send(head)
-        self.assertGreater(self.hops, before, f"{head!r} went the short way")
-        return octets
+from tests.server.shortway import ShortWayCase
+from tests.server.wire import parse_replies
 
 
 class SameAnswerTests(ShortWayCase):
@@ -312,76 +240,3 @@ class FreshTests(ShortWayCase):
             self.put(f"f{number}", b"x")
             self.send(self.head(path=f"/files/f{number}"))
         self.assertLess(len(os.listdir("/proc/self/fd")) - before, 70)
-
-
-class PartialTests(SynchronousTestCase):
-    """What is filled in is what would have been planned."""
-
-    @given(st.integers(1, 1 << 62), st.integers(0, 1 << 63), st.integers(0, 1 << 63), st.text())
-    def test_planned(self, length: int, first: int, last: int, name: str) -> None:
-        """The same edges, the same fields."""
-        field = f"bytes={first}-{last}"
-        edges = simple_range(field.encode(), length)
-        selected = select_ranges(field, length)
-        if edges is None:
-            return
-        self.assertEqual(selected, (ByteRange(*edges),))
-        described = (("X-Name", name.encode("ascii", "replace").decode()),)
-        found = Representation(length, "a/b%d", Validators(EntityTag("t%s")), (), described)
-        head = PartialHead.of(found, [("A", "%b")])
-        assert head is not None
-        plan = plan_response(RequestFacts("GET", field), found, now=0.0, boundary="")
-        self.assertEqual(
-            head.fill(b"B: 1\r\n", *edges),
-            b"HTTP/1.1 206 Partial Content\r\nB: 1\r\n"
-            + lines([("A", "%b"), *plan.fields])
-            + b"\r\n",
-        )
-
-    def test_simple(self) -> None:
-        """First and last in order and inside; the rest is for the ones who know more."""
-        for value, length, wanted in [
-            (b"bytes=0-0", 1, (0, 1)),
-            (b"bytes=5-99", 10, (5, 10)),
-            (b"bytes=5-4", 10, None),
-            (b"bytes=10-12", 10, None),
-            (b"bytes=5-", 10, None),
-            (b"bytes=-5", 10, None),
-            (b"Bytes=0-1", 10, None),
-            (b"bytes=0-1\n", 10, None),
-            (b"bytes=0-1 ", 10, None),
-        ]:
-            self.assertEqual(simple_range(value, length), wanted, value)
-
-
-class HeadReaderTests(SynchronousTestCase):
-    """Which heads are known again."""
-
-    def test_ranges_differ(self) -> None:
-        """The same head with another Range is the same head."""
-        reader = HeadReader()
-        form = b"GET /f HTTP/1.1\r\nHost: h\r\nRange: %b\r\nUser-Agent: a\r\n\r\n"
-        first, one = reader.read(form % b"bytes=0-1")
-        second, two = reader.read(form % b"bytes=2-3")
-        self.assertIs(first, second)
-        self.assertEqual((one, two), (b"bytes=0-1", b"bytes=2-3"))
-        without, none = reader.read(b"GET /f HTTP/1.1\r\nHost: h\r\nUser-Agent: a\r\n\r\n")
-        self.assertEqual((without, none), (first, b""))
-
-    def test_not_plain(self) -> None:
-        """Ends of lines, folds and second heads are no part of a value."""
-        for head in [
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\nX: b\r\n\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r b\r\n\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n b\r\n\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n If-Range: b\r\n\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\nRange: b\r\n\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a",
-            b"GET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n\r\nG",
-            b"GET /f HTTP/1.1\r\nHost: h\r\n\r\nGET /f HTTP/1.1\r\nHost: h\r\nRange: a\r\n\r\n",
-            b"GET /f HTTP/1.1\r\nHost: h\0\r\nRange: a\r\n\r\n",
-            b"POST /f HTTP/1.1\r\nHost: h\r\n\r\n",
-            b"",
-        ]:
-            self.assertIsNone(HeadReader().read(head)[0], head)
