@@ -22,6 +22,7 @@ WORKS: dict[str, Work] = {
     "serve-tls": serving.serve_tls,
     "small": serving.small,
     "readers": readers.readers,
+    "readers-tls": readers.readers_tls,
     "upload": upload.upload,
     "posts": steering.posts,
     "crowd": steering.crowd,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import resource
 import socket
+import ssl
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from statistics import quantiles
 
@@ -15,10 +17,24 @@ from bench.table import table
 
 READERS = 2000
 _ASKS = 200
+_TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_TRUSTING.check_hostname = False
+_TRUSTING.verify_mode = ssl.CERT_NONE
 _REQUEST = b"GET /f.bin HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
-def readers(stage: Stage) -> str:
+def _readers(*, tls: bool) -> Callable[[Stage], str]:
+    def work(stage: Stage) -> str:
+        return _run(stage, tls=tls)
+
+    return work
+
+
+readers = _readers(tls=False)
+readers_tls = _readers(tls=True)
+
+
+def _run(stage: Stage, *, tls: bool) -> str:
     """Memory for each reader, and how long a small file takes before and meanwhile."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -33,32 +49,35 @@ def readers(stage: Stage) -> str:
             continue
         server = start(name, root, stage.directory / "servers" / name)
         try:
-            rows.append([name, *_measure(server)])
+            rows.append([name, *_measure(server, tls=tls)])
         finally:
             server.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    title = f"{READERS} slow readers of a file of {size // MIB} MiB; beside them, 1 kB each"
+    way = "TLS, " if tls else ""
+    title = f"{way}{READERS} slow readers of a file of {size // MIB} MiB; beside them, 1 kB each"
     header = ["", "KiB each", "median ms", "99 % ms", "alone: median ms", "99 % ms"]
     return table(title, header, rows)
 
 
-def _measure(server: Server) -> list[str]:
+def _measure(server: Server, *, tls: bool) -> list[str]:
     alone = _times(server)
     before = server.resident()
     with ExitStack() as stack:
-        peers = [stack.enter_context(_begun(server.place.port)) for _ in range(READERS)]
+        peers = [stack.enter_context(_begun(server, tls=tls)) for _ in range(READERS)]
         _sip(peers)
         each = (server.resident() - before) / READERS / 1024
         beside = _times(server)
     return [f"{each:.1f}", *beside, *alone]
 
 
-def _begun(port: int) -> socket.socket:
+def _begun(server: Server, *, tls: bool) -> socket.socket:
     """A reader that has asked."""
     peer = socket.socket()
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     peer.settimeout(20)
-    peer.connect(("127.0.0.1", port))
+    peer.connect(("127.0.0.1", server.place.tls_port if tls else server.place.port))
+    if tls:
+        peer = _TRUSTING.wrap_socket(peer)
     peer.sendall(_REQUEST)
     return peer
 

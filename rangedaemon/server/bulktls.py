@@ -3,6 +3,7 @@ TLS for ports that send files: what it is given goes out at once, and in large p
 
 Twisted's own gathers small writes, up to 64 kB of each connection, and pyOpenSSL's
 encrypts one record in a call.  Here answers come whole and bodies in blocks.
+A connection that waits for its peer gives back the memory that encrypting took.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from OpenSSL import SSL
+from OpenSSL._util import ffi, lib
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
@@ -43,3 +45,21 @@ def encrypting_blocks(context: Any) -> Any:
 def over_tls(context: Any, factory: IProtocolFactory) -> TLSMemoryBIOFactory:
     """What listens for *factory* over TLS."""
     return _Factory(encrypting_blocks(context), False, factory)
+
+
+def release_output(connection: Any) -> None:
+    """
+    Have *connection* write to a new, small buffer, if all records were taken from the one it has.
+
+    OpenSSL's stays as large as what was ever encrypted at once, for as long as the
+    connection lasts; pyOpenSSL has no call for another one.
+    """
+    if lib.BIO_get_mem_data(connection._from_ssl, ffi.new("char **")):  # noqa: SLF001 - as above
+        return
+    fresh = lib.BIO_new(lib.BIO_s_mem())
+    if fresh == ffi.NULL:
+        return
+    # SSL_set_bio(3): where the one to read from stays, only the other changes hands, and
+    # what it replaces is freed.
+    lib.SSL_set_bio(connection._ssl, connection._into_ssl, fresh)  # noqa: SLF001
+    connection._from_ssl = fresh  # noqa: SLF001

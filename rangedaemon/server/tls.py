@@ -16,6 +16,7 @@ from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 
+from rangedaemon.server.bulktls import release_output
 from rangedaemon.server.lanes import LARGEST_BLOCK, Peer, await_drained, paced
 from rangedaemon.server.pacing import Paces
 from rangedaemon.server.watch import Watch
@@ -95,9 +96,11 @@ class TlsLane:
         """
         Wait, and choose the block: the larger the cheaper.
 
-        OpenSSL's buffer stays as large as a block ever was, and what the socket does not take
-        of one waits in memory: a peer has to show that it is worth that.
+        What the socket does not take of one waits in memory: a peer has to show that it is
+        worth that.
         """
+        self._peer.check()
+        release_output(self._tls.getHandle())
         began = self._peer.clock.seconds()
         await self.drained()
         self._quick = self._peer.clock.seconds() - began <= _SLOW and self._peer.moved >= _PROVEN
