@@ -62,7 +62,9 @@ _DUE = (
     .order_by(jobs.c.retry_at, jobs.c.seq)
     .limit(bindparam("at_most"))
 )
-_NEXT_RETRY = select(func.min(jobs.c.retry_at)).where(jobs.c.state == JobState.WAITING.value)
+_NEXT_RETRY = select(func.min(jobs.c.retry_at)).where(
+    jobs.c.state == JobState.WAITING.value, jobs.c.retry_at.is_not(None)
+)
 
 
 def add(connection: Connection, records: Sequence[JobRecord]) -> list[JobRecord]:

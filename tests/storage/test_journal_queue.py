@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from rangedaemon.core.jobs import JobRecord, JobSpec, JobState
 from rangedaemon.storage import queries
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.threads import inline
+from tests.storage.journal_samples import JournalTestCase, job
 
 WAITING = frozenset({JobState.QUEUED, JobState.PAUSED})
 
@@ -94,3 +96,47 @@ class QueueTests(SynchronousTestCase):
         found = self.successResultOf(Deferred.fromCoroutine(self.journal.counts()))
         self.assertEqual(found[JobState.QUEUED], 6)
         self.assertEqual(len(asked), 3)
+
+
+class CostTests(JournalTestCase):
+    """What questions and jobs cost where there are many jobs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.journal = self.opened()
+        for at in range(0, 3000, 1000):
+            self.now(self.journal.add([job(at + n) for n in range(1000)]))
+
+    def plan(self, query: Any) -> str:
+        """How SQLite answers *query*."""
+
+        def explained(connection: Connection) -> str:
+            raw = connection.connection.cursor()
+            sql = str(query.compile(dialect=connection.dialect))
+            rows = raw.execute(f"EXPLAIN QUERY PLAN {sql}", [1] * sql.count("?")).fetchall()
+            return "; ".join(str(row[-1]) for row in rows)
+
+        return self.now(self.journal.transact(explained))
+
+    def test_by_index(self) -> None:
+        """What is asked with each look at the queue is answered by an index alone, unsorted."""
+        for query, index in (
+            (queries._NEXT_RETRY, "jobs_by_retry"),
+            (queries._DUE, "jobs_by_retry"),
+            (queries._BY_NAME, "jobs_by_name"),
+            (queries._QUEUED, "jobs_by_turn"),
+        ):
+            plan = self.plan(query)
+            self.assertIn(f"USING INDEX {index}", plan.replace("COVERING ", ""))
+            self.assertNotIn("TEMP B-TREE", plan)
+
+    def test_pages_of_one(self) -> None:
+        """A plain job that is added alone writes few pages: each is synced before the answer."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        before = log.stat().st_size
+        for at in range(20):
+            self.now(self.journal.add([job(10_000 + at)]))
+        self.assertLess((log.stat().st_size - before) / 20, 7.5 * FRAME)
+
+
+FRAME = 24 + 4096
