@@ -32,6 +32,7 @@ from rangedaemon.control.problems import (
     unforeseen_answer,
 )
 from rangedaemon.errors import Complaint, Fault, InvalidInput
+from rangedaemon.server.channel import send_now
 
 T = TypeVar("T")
 _log = Logger()
@@ -125,10 +126,16 @@ class Shortcut(Resource):
 def _send(request: Any, outcome: bytes | IResource | None) -> None:
     """Send what is left to be sent."""
     if isinstance(outcome, bytes):
-        request.write(outcome)
-        request.finish()
+        finish_now(request, outcome)
     elif outcome is not None:
         request.render(outcome)
+
+
+def finish_now(request: Any, octets: bytes) -> None:
+    """Write the last octets of an answer; the caller has them before we clear up."""
+    request.write(octets)
+    send_now(request.channel.transport)
+    request.finish()
 
 
 def _on_failure(request: ControlRequest, failure: Failure) -> bytes | None:

@@ -306,6 +306,18 @@ def write_at_once(transport: Any, octets: bytes) -> None:
         transport.write(octets)
 
 
+def send_now(transport: Any) -> None:
+    """
+    Send what was written now where the socket takes it, and spare the reactor a turn.
+
+    What goes wrong here goes wrong again in the reactor's next turn, and is seen there.
+    """
+    if type(transport) is tcp.Server and not transport.TLS and transport.connected:
+        ends = transport.disconnecting or transport._writeDisconnecting  # noqa: SLF001
+        if transport._tempDataBuffer and not ends:  # noqa: SLF001
+            transport.doWrite()
+
+
 class Refusal(Protocol):
     """Tells a peer that there is no room, and closes."""
 

@@ -42,7 +42,7 @@ from rangedaemon.control.problems import (
     UnknownPath,
     problem_answer,
 )
-from rangedaemon.control.routing import set_fields, shielded, write_head
+from rangedaemon.control.routing import finish_now, set_fields, shielded, write_head
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.core.patience import TooManyFailures
@@ -124,8 +124,7 @@ def _send(request: Request, value: Any, callback: str | None) -> None:
     kind = MEDIA_TYPE
     if callback is not None:
         text, kind = f"{callback}({text})", "text/javascript"
-    request.write(write_head(request, Answer(http_status(value), text.encode(), kind)))
-    request.finish()
+    finish_now(request, write_head(request, Answer(http_status(value), text.encode(), kind)))
 
 
 def _broke(request: Request, failure: Failure) -> None:
