@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.stage import Stage
-from bench.works import kill, latency, paced, pull, readers, serving, steering, upload
+from bench.works import kill, latency, paced, pull, readers, repeats, serving, steering, upload
 
 Work = Callable[[Stage], str]
 
@@ -27,4 +27,5 @@ WORKS: dict[str, Work] = {
     "posts": steering.posts,
     "crowd": steering.crowd,
     "events": steering.events,
+    "repeats": repeats.repeats,
 }
