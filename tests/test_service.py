@@ -14,7 +14,15 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.config import Config, parse
-from rangedaemon.core.jobs import JobError, JobEvent, JobRecord, JobSnapshot, JobSpec, JobState
+from rangedaemon.core.jobs import (
+    JobError,
+    JobEvent,
+    JobRecord,
+    JobSnapshot,
+    JobSpec,
+    JobState,
+    Verified,
+)
 from rangedaemon.errors import JournalLocked
 from rangedaemon.service import StartFailed, build
 from rangedaemon.service.joblog import JobLog
@@ -183,6 +191,16 @@ class JobLogTests(SynchronousTestCase):
         error = JobError("timed-out", "silence", "http://h/")
         self.tell(JobState.WAITING, JobState.QUEUED, JobState.PROBING, error=error)
         self.assertEqual([line.count("silence") for line in self.lines], [1, 0, 1])
+
+    def test_turn_of_a_repeated_job(self) -> None:
+        """A file that is as it was is one line, not one for each state on the way."""
+        turn = JobState.QUEUED, JobState.PROBING, JobState.WAITING
+        self.tell(JobState.ACTIVE, JobState.COMPLETE)
+        self.tell(JobState.WAITING, *turn, *turn, verified=Verified.LENGTH)
+        self.tell(JobState.QUEUED, JobState.PROBING, verified=Verified.LENGTH)
+        self.tell(JobState.ACTIVE)
+        told = ["active", "complete", "waiting", "unchanged", "unchanged", "active"]
+        self.assertEqual(self.lines, [f"job debian: {each}" for each in told])
 
     def test_new_jobs(self) -> None:
         """A job that has just come and waits is no news, and takes no memory; that it runs is."""

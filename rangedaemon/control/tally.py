@@ -33,7 +33,7 @@ class Tally:
 
     def _moved(self, record: JobRecord) -> None:
         before, state = self._states.get(record.id), record.state
-        if state is JobState.WAITING and before is not None:
+        if state is JobState.WAITING and before is not None and record.attempts:
             self.retries[record.error.code if record.error else "unknown"] += 1
         if state is JobState.PROBING and before not in RUNNING:
             self.resumed += record.covered.total

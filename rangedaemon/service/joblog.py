@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobState
 
+_IN_TURN = frozenset({JobState.QUEUED, JobState.PROBING})
 _NEWS = {"removed": "removed", "changed": "the file changed at the origin"}
 _NEWS_OF_UPLOADS = {**_NEWS, "changed": "the local file changed"}
 
@@ -27,8 +28,8 @@ class JobLog:
         if event.kind in news:
             self._log.info("job {job}: {news}", job=_called(record), news=news[event.kind])
         elif event.kind == "job" and self._is_news(record):
-            self._states[record.id] = record.state
-            self._write(record)
+            before, self._states[record.id] = self._states.get(record.id), record.state
+            self._write(record, before)
         if event.kind == "removed" or record.state in FINISHED:
             self._states.pop(record.id, None)
 
@@ -39,7 +40,9 @@ class JobLog:
             return record.state not in (JobState.QUEUED, JobState.PAUSED)
         return before is not record.state
 
-    def _write(self, record: JobRecord) -> None:
+    def _write(self, record: JobRecord, before: JobState | None) -> None:
+        if record.verified is not None and record.state in _IN_TURN:
+            return  # there may be thousands whose turn comes at once: what it brings is told
         if record.error is not None and record.state is not JobState.QUEUED:
             code, message = record.error.code, record.error.message
             self._log.warn(
@@ -47,6 +50,8 @@ class JobLog:
                 job=_called(record), state=record.state.value, code=code, why=message,
                 again=_again(record),
             )  # fmt: skip
+        elif record.verified is not None and before is JobState.PROBING:
+            self._log.info("job {job}: unchanged", job=_called(record))
         else:
             self._log.info("job {job}: {state}", job=_called(record), state=record.state.value)
 

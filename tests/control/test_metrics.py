@@ -53,7 +53,7 @@ class JobMetricsTests(SynchronousTestCase):
     def fail(self, code: str) -> None:  # type: ignore[override]
         """The job waits because of *code*."""
         error = JobError(code, "no luck")
-        self.jobs.become(self.job, state=JobState.WAITING, error=error, retry_at=1.0)
+        self.jobs.become(self.job, state=JobState.WAITING, error=error, attempts=1, retry_at=1.0)
 
     def test_retries(self) -> None:
         """One for each time that a running job has to wait, by the reason."""
