@@ -111,15 +111,9 @@ class Life(ABC):
     # -- the story --------------------------------------------------------------
 
     async def run(self) -> None:
-        """The whole story, from the slot to a state in which nothing runs."""
+        """The whole story, from the slot (`core.turns`) to a state in which nothing runs."""
         try:
-            await self._books.move(
-                Trigger.START,
-                started=self.record.started or self._around.wall(),
-                attempts=self.record.attempts + 1,
-                error=None,
-                retry_at=None,
-            )
+            self._books.announce("job")
             await self._story()
         except Stopped:
             await self._last_checkpoint()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -22,14 +23,18 @@ from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
 from rangedaemon.client.life import Life
 from rangedaemon.client.push.job import PushJob
-from rangedaemon.core.calendar import closing_of, opening_of
+from rangedaemon.core.calendar import closing_of
 from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot, JobState
 from rangedaemon.core.timetable import parse_window
 from rangedaemon.core.transfer import Trigger as Move
 from rangedaemon.core.transfer import move
-from rangedaemon.errors import UnknownJob
+from rangedaemon.core.turns import begun
+from rangedaemon.errors import StorageFault, UnknownJob
+from rangedaemon.storage.ports import Agenda
 
 RECOVERY_PAGE = 500
+WAKE_PAGE = 100
+"""Jobs that are woken at a time: each is told of, and nobody shall wait for that."""
 REST_SECONDS = 30.0
 """How long a job is left alone whose run the journal could not take down."""
 CLOCK_TOLERANCE = 2.0
@@ -117,15 +122,33 @@ class Queue(Service):
             if not self.running:
                 return
             await self._heed_the_clock()
-            await self._wake_due()
-            free = self._max_active - len(self._running)
-            if free > 0:
-                for record in await self._store.next_queued(
-                    limit=free, without=[*self._running, *self._resting]
-                ):
-                    if not await self._puts_off(record):
-                        self._start(record)
-            await self._set_timer(self._close_windows())
+            agenda = await self._agenda()
+            for record in agenda.woken:
+                self._announce("job", JobSnapshot(record))
+            for record in agenda.begun:
+                if record.state is JobState.WAITING:  # for its window: another one has its slot
+                    self._announce("job", JobSnapshot(record))
+                    self._look_again = True
+                elif self.running:
+                    self._start(record)
+                else:
+                    await self._change(record, Move.INTERRUPT)
+            self._set_timer(agenda.next_retry, self._close_windows())
+
+    async def _agenda(self) -> Agenda:
+        """What there is to do; where the journal cannot say, it is asked again by and by."""
+        now = self._now()
+        try:
+            return await self._store.agenda(
+                now=now,
+                most_woken=WAKE_PAGE,
+                free=self._max_active - len(self._running),
+                without=[*self._running, *self._resting],
+                begin=partial(begun, now=now, zone=self._habits.around.zone),
+            )
+        except StorageFault as fault:
+            self._log.error("no job can start: {why}", why=fault.detail)
+            return Agenda((), (), now + REST_SECONDS)
 
     def _shed(self) -> None:
         """Have those give way that run beyond `max_active`: lowest priority, newest first."""
@@ -142,22 +165,6 @@ class Queue(Service):
         if lost > CLOCK_TOLERANCE:
             self._log.warn("the clock was set back by {seconds:.0f} s", seconds=lost)
             await self._store.shift_retries(-lost)
-
-    async def _wake_due(self) -> None:
-        for record in await self._store.due(now=self._now(), limit=RECOVERY_PAGE):
-            await self._change(record, Move.DUE)
-
-    async def _puts_off(self, record: JobRecord) -> bool:
-        """Whether its window is closed: then it waits until that opens."""
-        if record.spec.window is None:
-            return False
-        now, window = self._now(), parse_window(record.spec.window)
-        opening = opening_of(window, now, self._habits.around.zone)
-        if opening <= now:
-            return False
-        await self._change(record, Move.POSTPONE, retry_at=opening)
-        self._look_again = True  # its slot is another one's
-        return True
 
     def _close_windows(self) -> float | None:
         """Stop those whose window has closed; when the next one does.
@@ -176,20 +183,17 @@ class Queue(Service):
                 job.stop(Move.INTERRUPT)  # it is queued then, and put off
         return min(closings, default=None)
 
-    async def _set_timer(self, closing: float | None) -> None:
+    def _set_timer(self, *times: float | None) -> None:
+        """Look again at the earliest of *times*."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        at = min(
-            (at for at in (await self._store.next_retry(), closing) if at is not None), default=None
-        )
+        at = min((at for at in times if at is not None), default=None)
         if at is not None and self.running:
             delay = min(max(0.0, at - self._now()), LONGEST_TIMER)
             self._timer = self._habits.around.clock.callLater(delay, self._look)
 
     def _start(self, record: JobRecord) -> None:
-        if not self.running:
-            return
         kind = PushJob if record.spec.is_upload else Job
         job = kind(record, self._habits)
         ending = ensureDeferred(job.run())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -36,8 +37,9 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
 
+@lru_cache(1024)
 def origin_of(url: str) -> Origin:
-    """The origin of *url*.
+    """The origin of *url*; remembered for a while, as each request asks for it many times.
 
     :raises ValueError: no such thing in it.
     """

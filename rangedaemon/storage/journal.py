@@ -24,7 +24,7 @@ from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage import queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
-from rangedaemon.storage.ports import JobStore, Transactions
+from rangedaemon.storage.ports import Agenda, Begin, JobStore, Transactions
 from rangedaemon.storage.sqlfaults import named_faults
 from rangedaemon.storage.threads import InThread, OwnThreads
 
@@ -150,22 +150,21 @@ class Journal(JobStore, Transactions):
             self._counted = counted
         return counted
 
-    async def next_queued(self, *, limit: int, without: Collection[str]) -> Sequence[JobRecord]:
-        """Queued records, highest priority first, oldest first among equals."""
-        left_out = frozenset(without)
-        return await self._ask(partial(queries.next_queued, limit=limit, without=left_out))
-
-    async def due(self, *, now: float, limit: int) -> Sequence[JobRecord]:
-        """Waiting records whose ``retry_at`` is not after *now*, earliest first."""
-        return await self._ask(partial(queries.due, now=now, limit=limit))
+    async def agenda(
+        self, *, now: float, most_woken: int, free: int, without: Collection[str], begin: Begin
+    ) -> Agenda:
+        """Queue those whose time has come, begin with queued ones; when to look again."""
+        wake = partial(queries.wake, now=now, limit=most_woken)
+        start = partial(queries.begin, limit=free, without=frozenset(without), begin=begin)
+        found = await self._ask(partial(queries.agenda, wake=wake, begin=start))
+        if found.woken or found.begun:
+            self._changes += 1
+            self._counted = None
+        return found
 
     async def shift_retries(self, by: float) -> None:
         """Move the ``retry_at`` of all waiting records by so many seconds."""
         await self._change(partial(queries.shift_retries, by=by))
-
-    async def next_retry(self) -> float | None:
-        """The earliest ``retry_at`` of all waiting records."""
-        return await self._ask(queries.next_retry)
 
     # -- what `Transactions` promises -----------------------------------------------
 
@@ -224,13 +223,17 @@ def commit_together(opened: Opened, works: Sequence[Work]) -> list[Any]:
 
 
 def _attempt(connection: Connection, work: Work) -> Any:
+    connection.exec_driver_sql("SAVEPOINT work")  # SQLAlchemy's own cost as much as the work
+    answer: Any
     try:
-        with connection.begin_nested():
-            return work(connection)
+        answer = work(connection)
     except DBAPIError:
         raise
     except Exception:  # noqa: BLE001 - handed on: it is the caller's answer
-        return Failure()
+        answer = Failure()
+        connection.exec_driver_sql("ROLLBACK TO work")
+    connection.exec_driver_sql("RELEASE work")
+    return answer
 
 
 def _alone(opened: Opened, work: Work) -> Any:

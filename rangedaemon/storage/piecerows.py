@@ -7,7 +7,7 @@ written with every checkpoint: SQLite writes a row as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -17,7 +17,7 @@ from rangedaemon.core.pieces import Pieces
 from rangedaemon.storage.schema import pieces
 
 _PUT = insert(pieces).prefix_with("OR REPLACE")
-_GET = select(pieces).where(pieces.c.job == bindparam("of_job"))
+_GET = select(pieces).where(pieces.c.job.in_(bindparam("of_jobs", expanding=True)))
 _DROP = delete(pieces).where(pieces.c.job == bindparam("of_job"))
 
 
@@ -38,13 +38,18 @@ def _row(job_id: str, known: Pieces) -> dict[str, object]:
     }
 
 
-def with_pieces(connection: Connection, record: JobRecord) -> JobRecord:
-    """*record* with the hashes that are kept for it."""
-    row = connection.execute(_GET, {"of_job": record.id}).first()
-    if row is None:
-        return record
-    known = Pieces(row.algorithm, row.length, row.hashes.hex())
-    return replace(record, spec=replace(record.spec, pieces=known))
+def with_pieces(connection: Connection, records: Sequence[JobRecord]) -> list[JobRecord]:
+    """*records* with the hashes that are kept for them."""
+    if not records:
+        return []
+    rows = connection.execute(_GET, {"of_jobs": [record.id for record in records]})
+    known = {row.job: Pieces(row.algorithm, row.length, row.hashes.hex()) for row in rows}
+    return [
+        replace(record, spec=replace(record.spec, pieces=known[record.id]))
+        if record.id in known
+        else record
+        for record in records
+    ]
 
 
 def drop(connection: Connection, job_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from rangedaemon.core.jobs import JobRecord, JobState
 
 T = TypeVar("T")
+Begin = Callable[[JobRecord], JobRecord]
 
 
 class Transactions(Protocol):
@@ -22,6 +24,18 @@ class Transactions(Protocol):
 
         :raises StorageFault: the journal failed.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What there is to do for who runs the queue."""
+
+    woken: Sequence[JobRecord]
+    """Those that waited until now and are queued again, earliest first."""
+    begun: Sequence[JobRecord]
+    """Those whose turn it was, highest priority first, oldest first among equals."""
+    next_retry: float | None
+    """The earliest ``retry_at`` of all that wait still."""
 
 
 class JobStore(Protocol):
@@ -72,14 +86,18 @@ class JobStore(Protocol):
     async def counts(self) -> Mapping[JobState, int]:
         """How many records are in each state (states without one may be absent)."""
 
-    async def next_queued(self, *, limit: int, without: Collection[str]) -> Sequence[JobRecord]:
-        """Queued records, highest priority first, oldest first among equals."""
+    async def agenda(
+        self, *, now: float, most_woken: int, free: int, without: Collection[str], begin: Begin
+    ) -> Agenda:
+        """Queue those whose ``retry_at`` is not after *now*, and begin with queued ones.
 
-    async def due(self, *, now: float, limit: int) -> Sequence[JobRecord]:
-        """Waiting records whose ``retry_at`` is not after *now*, earliest first."""
+        All in one transaction: a thousand jobs that fall due at once are not as many syncs.
+
+        :param most_woken: how many are queued at the most.
+        :param free: how many may begin at the most.
+        :param without: who is not meant to begin.
+        :param begin: what a record is from then on; called in another thread.
+        """
 
     async def shift_retries(self, by: float) -> None:
         """Move the ``retry_at`` of all waiting records by so many seconds."""
-
-    async def next_retry(self) -> float | None:
-        """The earliest ``retry_at`` of all waiting records."""

@@ -7,7 +7,7 @@ which of them share a transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +27,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.core.transfer import Trigger, move
 from rangedaemon.errors import NameTaken, UnknownJob
 from rangedaemon.storage import piecerows
+from rangedaemon.storage.ports import Agenda, Begin
 from rangedaemon.storage.rows import from_row, lookup_name, to_row
 from rangedaemon.storage.schema import jobs, tally
 
@@ -38,6 +40,7 @@ _COLUMNS = [column.name for column in jobs.columns if column.name != "seq"]
 _INSERT_ONE = str(_INSERT.compile(dialect=sqlite.dialect(), column_keys=_COLUMNS))
 """As text: it runs for each job that is posted alone, and compiling is half of its cost."""
 _UPDATE = update(jobs).where(jobs.c.id == bindparam("of_id"))
+_MOVE = update(jobs).where(jobs.c.id == bindparam("of_id")).values(state=bindparam("new_state"))
 _DELETE = delete(jobs).where(jobs.c.id == bindparam("of_id"))
 _BY_ID = select(jobs).where(jobs.c.id == bindparam("of_id"))
 _BY_NAME = (
@@ -109,7 +112,7 @@ def _taken(connection: Connection, records: Sequence[JobRecord], last: int) -> s
 def get(connection: Connection, job_id: str) -> JobRecord | None:
     """One record, None where there is none."""
     found = _first(connection, _BY_ID, {"of_id": job_id})
-    return None if found is None else piecerows.with_pieces(connection, found)
+    return None if found is None else piecerows.with_pieces(connection, [found])[0]
 
 
 def ids_from(connection: Connection, prefix: str, limit: int) -> list[str]:
@@ -201,25 +204,40 @@ def counts(connection: Connection) -> Mapping[JobState, int]:
     return {JobState(row.state): row.jobs for row in connection.execute(_TALLY)}
 
 
-def next_queued(
-    connection: Connection, limit: int, without: Collection[str]
+Records = Callable[[Connection], Sequence[JobRecord]]
+
+
+def agenda(connection: Connection, wake: Records, begin: Records) -> Agenda:
+    """Queue those whose time has come, begin with queued ones; when to look again."""
+    return Agenda(wake(connection), begin(connection), connection.execute(_NEXT_RETRY).scalar())
+
+
+def wake(connection: Connection, now: float, limit: int) -> Sequence[JobRecord]:
+    """Queue waiting records whose time has come, earliest first."""
+    due = _all(connection, _DUE, {"now": now, "at_most": limit})
+    woken = [replace(record, state=move(record.state, Trigger.DUE)) for record in due]
+    if woken:
+        rows = [{"of_id": record.id, "new_state": record.state.value} for record in woken]
+        connection.execute(_MOVE, rows)
+    return woken
+
+
+def begin(
+    connection: Connection, limit: int, without: Collection[str], begin: Begin
 ) -> Sequence[JobRecord]:
-    """Queued records but those in *without*, highest priority first, oldest first among equals."""
+    """Queued records but those in *without*, as *begin* makes them; they are saved so.
+
+    Highest priority first, oldest first among equals.
+    """
+    if limit <= 0:
+        return []
     # So many more are read instead of naming them in SQL: one statement whatever their number.
     rows = connection.execute(_QUEUED, {"at_most": limit + len(without)}).mappings()
     chosen = [from_row(row) for row in rows if row["id"] not in without][:limit]
-    return [piecerows.with_pieces(connection, record) for record in chosen]
-
-
-def due(connection: Connection, now: float, limit: int) -> Sequence[JobRecord]:
-    """Waiting records whose time has come, earliest first."""
-    return _all(connection, _DUE, {"now": now, "at_most": limit})
-
-
-def next_retry(connection: Connection) -> float | None:
-    """The earliest ``retry_at`` of all waiting records."""
-    earliest: float | None = connection.execute(_NEXT_RETRY).scalar()
-    return earliest
+    begun = [begin(record) for record in piecerows.with_pieces(connection, chosen)]
+    for record in begun:
+        save(connection, record, pieces=False)
+    return begun
 
 
 def shift_retries(connection: Connection, by: float) -> None:

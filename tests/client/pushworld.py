@@ -76,7 +76,7 @@ class PushWorld(World):
         self, record: JobRecord | None = None, **wishes: Any
     ) -> tuple[PushJob, Deferred[None]]:
         """Start an upload; and when it has ended."""
-        job = PushJob(record if record is not None else self.record(**wishes), self.habits)
+        job = PushJob(self.begun(record or self.record(**wishes)), self.habits)
         return job, ensureDeferred(job.run())
 
     def push(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,7 +12,8 @@ from rangedaemon.client.declaring import reconcile
 from rangedaemon.client.runner import Runner
 from rangedaemon.core.declared import OnRemoved
 from rangedaemon.core.jobs import JobChange, JobRecord, JobState, Limits
-from rangedaemon.errors import InvalidInput, StateForbids, UnknownJob
+from rangedaemon.errors import InvalidInput, NoSpace, StateForbids, UnknownJob
+from rangedaemon.storage.ports import Agenda
 from tests.client.scripted import File
 from tests.client.world import EPOCH, World
 
@@ -333,15 +335,32 @@ class LifeTests(SynchronousTestCase):
         made = JobRecord("0" * 16, self.world.spec(), S.WAITING, EPOCH, retry_at=EPOCH + 5)
         self.world.store.put(made)
         self.runner.startService()
-        asked: Deferred[list[JobRecord]] = Deferred()
+        asked: Deferred[None] = Deferred()
+        agenda = self.world.store.agenda
 
-        async def slow(*, now: float, limit: int) -> list[JobRecord]:
-            return await asked
+        async def slow(**wanted: Any) -> Agenda:
+            await asked
+            return await agenda(**wanted)
 
-        self.patch(self.world.store, "due", slow)
+        self.patch(self.world.store, "agenda", slow)
         self.world.clock.advance(6)
         stopped = self.runner.stopService()
-        asked.callback([])
+        asked.callback(None)
         self.successResultOf(stopped)
         self.assertEqual(self.world.origin.exchanges, [])
+        self.assertEqual(self.world.store.records[made.id].state, S.QUEUED)
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_journal_fails(self) -> None:
+        """Where the journal cannot take down who starts, it is asked again by and by."""
+        self.runner.startService()
+
+        def full(_record: JobRecord) -> None:
+            raise NoSpace("the disk is full")
+
+        self.world.store.before_save = full
+        [job] = self.world.result(self.runner.add([self.world.spec()]))
+        self.assertEqual(self.world.origin.exchanges, [])
+        self.world.store.before_save = lambda _record: None
+        self.world.clock.advance(30)
+        self.assertEqual(self.world.store.records[job.record.id].state, S.ACTIVE)

@@ -26,6 +26,8 @@ from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.jobs import JobEvent, JobRecord, JobSpec, JobState
 from rangedaemon.core.retry import RetryPolicy, RetryRules
 from rangedaemon.core.timetable import Hour, Rate
+from rangedaemon.core.turns import begun
+from rangedaemon.storage.ports import Agenda, Begin
 from rangedaemon.storage.threads import InThread, inline
 from tests.client.scripted import File, ScriptedOrigin
 
@@ -147,27 +149,31 @@ class MemoryStore:
         states = [r.state for r in self.records.values()]
         return {state: states.count(state) for state in set(states)}
 
-    async def next_queued(self, *, limit: int, without: Collection[str]) -> Sequence[JobRecord]:
-        """As `JobStore.next_queued`."""
+    async def agenda(
+        self, *, now: float, most_woken: int, free: int, without: Collection[str], begin: Begin
+    ) -> Agenda:
+        """As `JobStore.agenda`."""
+        due = sorted(
+            (r for r in self._waiting() if r.retry_at is not None and r.retry_at <= now),
+            key=lambda r: r.retry_at or 0,
+        )
+        woken = [replace(record, state=JobState.QUEUED) for record in due[:most_woken]]
+        for record in woken:
+            await self.save(record)
         queued = await self.queue(
             states=(JobState.QUEUED,), offset=0, limit=len(self.records), backwards=False
         )
-        return [r for r in queued if r.id not in without][:limit]
-
-    async def due(self, *, now: float, limit: int) -> Sequence[JobRecord]:
-        """As `JobStore.due`."""
-        waiting = [r for r in self._waiting() if (r.retry_at or 0) <= now]
-        return sorted(waiting, key=lambda r: r.retry_at or 0)[:limit]
+        chosen = [begin(r) for r in queued if r.id not in without][: max(0, free)]
+        for record in chosen:
+            await self.save(record)
+        following = (r.retry_at for r in self._waiting() if r.retry_at is not None)
+        return Agenda(woken, chosen, min(following, default=None))
 
     async def shift_retries(self, by: float) -> None:
         for record in [*self.records.values()]:
             waits = record.state is JobState.WAITING and record.error is not None
             if waits and record.retry_at is not None:
                 self.records[record.id] = replace(record, retry_at=record.retry_at + by)
-
-    async def next_retry(self) -> float | None:
-        """As `JobStore.next_retry`."""
-        return min((r.retry_at for r in self._waiting() if r.retry_at is not None), default=None)
 
     def _waiting(self) -> list[JobRecord]:
         return [r for r in self.records.values() if r.state is JobState.WAITING]
@@ -234,8 +240,15 @@ class World:
 
     def start(self, record: JobRecord | None = None, **wishes: Any) -> tuple[Job, Deferred[None]]:
         """Start a job; and when it has ended."""
-        job = Job(record if record is not None else self.record(**wishes), self.habits)
+        job = Job(self.begun(record or self.record(**wishes)), self.habits)
         return job, ensureDeferred(job.run())
+
+    def begun(self, record: JobRecord) -> JobRecord:
+        """A queued job as it has its slot, in the journal too."""
+        around = self.habits.around
+        record = begun(record, around.wall(), around.zone)
+        self.result(self.store.save(record))
+        return record
 
     def run(self, record: JobRecord | None = None, **wishes: Any) -> JobRecord:
         """Let a job run to its end; what became of it."""

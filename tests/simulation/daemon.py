@@ -49,10 +49,10 @@ class Journal(MemoryStore):
         await self._turn()
         return await super().get(job_id)
 
-    async def next_queued(self, **asked: Any) -> Any:
-        """As `JobStore.next_queued`."""
+    async def agenda(self, **asked: Any) -> Any:
+        """As `JobStore.agenda`."""
         await self._turn()
-        return await super().next_queued(**asked)
+        return await super().agenda(**asked)
 
     def fire(self) -> None:
         """Give the oldest answer."""

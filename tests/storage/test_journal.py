@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.errors import NameTaken, StorageFault, UnknownJob
 from rangedaemon.storage.journal import Journal
+from rangedaemon.storage.ports import Agenda
 from rangedaemon.storage.threads import inline
 from tests.storage.journal_samples import JournalTestCase, job, records
 
@@ -84,8 +85,26 @@ class SaveTests(JournalTestCase):
         self.assertIsNone(self.now(self.opened().delete(job(1).id)))
 
 
+def probing(record: JobRecord) -> JobRecord:
+    """What becomes of a record whose turn it is."""
+    return replace(record, state=JobState.PROBING)
+
+
+def unbegun(record: JobRecord) -> JobRecord:
+    """Nothing becomes of it."""
+    return record
+
+
+NOTHING = {"now": 0.0, "most_woken": 0, "free": 0, "without": (), "begin": unbegun}
+
+
 class QueueTests(JournalTestCase):
-    """Tests for `Journal.next_queued` and `Journal.due`."""
+    """Tests for `Journal.agenda`."""
+
+    def agenda(self, journal: Journal, **asked: Any) -> Agenda:
+        """What it says; nobody is woken and nobody starts unless asked for."""
+        agenda: Agenda = self.now(journal.agenda(**(NOTHING | asked)))
+        return agenda
 
     def numbers(self, found: Any) -> list[int]:
         """The ids of what was found, as numbers."""
@@ -95,7 +114,7 @@ class QueueTests(JournalTestCase):
         """The highest priority comes first, the oldest first among equals."""
         journal = self.opened()
         self.now(journal.add([job(1), job(2, priority=5), job(3, priority=-1), job(4, priority=5)]))
-        found = self.now(journal.next_queued(limit=9, without=()))
+        found = self.agenda(journal, free=9).begun
         self.assertEqual(self.numbers(found), [2, 4, 1, 3])
 
     def test_left_out(self) -> None:
@@ -103,8 +122,18 @@ class QueueTests(JournalTestCase):
         journal = self.opened()
         self.now(journal.add([job(9, state=JobState.PAUSED), *(job(n) for n in range(1, 6))]))
         without = [job(n).id for n in (1, 2, 4)]
-        found = self.now(journal.next_queued(limit=2, without=without))
+        found = self.agenda(journal, free=2, without=without).begun
         self.assertEqual(self.numbers(found), [3, 5])
+
+    def test_begun(self) -> None:
+        """What becomes of those whose turn it is stands in the journal in the same step."""
+        journal = self.opened()
+        self.now(journal.add([job(1), job(2)]))
+        self.now(journal.counts())
+        [record] = self.agenda(journal, free=1, begin=probing).begun
+        self.assertEqual(record, replace(job(1), seq=1, state=JobState.PROBING))
+        self.assertEqual(self.now(journal.get(job(1).id)), record)
+        self.assertEqual(self.now(journal.counts())[JobState.PROBING], 1)
 
     def test_due(self) -> None:
         """Waiting jobs come when their time has come, the earliest first."""
@@ -114,9 +143,14 @@ class QueueTests(JournalTestCase):
             journal.add([job(n, state=JobState.WAITING, retry_at=at) for n, at in times.items()])
         )
         self.now(journal.add([job(5, state=JobState.PAUSED, retry_at=1.0)]))
-        self.assertEqual(self.numbers(self.now(journal.due(now=20.0, limit=9))), [2, 3])
-        self.assertEqual(self.numbers(self.now(journal.due(now=99.0, limit=1))), [2])
-        self.assertEqual(self.now(journal.next_retry()), 10.0)
+        found = self.agenda(journal, now=99.0, most_woken=1, free=9)
+        self.assertEqual((self.numbers(found.woken), found.next_retry), ([2], 20.0))
+        self.assertEqual(found.begun, found.woken)
+        self.assertEqual(found.woken[0].state, JobState.QUEUED)
+        self.assertEqual(self.now(journal.counts())[JobState.QUEUED], 1)
+        self.now(journal.save(replace(found.woken[0], state=JobState.WAITING)))
+        self.assertEqual(self.numbers(self.agenda(journal, now=20.0, most_woken=9).woken), [2, 3])
+        self.assertEqual(self.agenda(journal, now=25.0, most_woken=9).next_retry, 30.0)
 
 
 class CloseTests(JournalTestCase):
@@ -231,27 +265,36 @@ class StoreMachine(RuleBasedStateMachine):
             == (expected[:limit])
         )
 
-    @rule(limit=st.integers(1, 4), without=st.sets(st.sampled_from(IDS)))
-    def next_queued(self, limit: int, without: set[str]) -> None:
-        """By priority, then by age, without those left out."""
-        queued = [r for r in self.model if r.state == JobState.QUEUED and r.id not in without]
-        queued.sort(key=lambda record: (-record.spec.priority, record.seq))
-        found = self.now(self.journal.next_queued(limit=limit, without=without))
-        assert found == queued[:limit]
-
-    @rule(now=st.floats(0, 2**40), limit=st.integers(1, 4))
-    def due(self, now: float, limit: int) -> None:
-        """Waiting records by their time, and the earliest of all."""
+    @rule(
+        now=st.floats(0, 2**40),
+        most_woken=st.integers(0, 4),
+        free=st.integers(0, 4),
+        without=st.sets(st.sampled_from(IDS)),
+    )
+    def agenda(self, now: float, most_woken: int, free: int, without: set[str]) -> None:
+        """Who waits is woken by time; who starts, by priority, then by age."""
         waiting = [
-            (record.retry_at, record.seq, record)
-            for record in self.model
+            (record.retry_at, record.seq, at)
+            for at, record in enumerate(self.model)
             if record.state == JobState.WAITING and record.retry_at is not None
         ]
         waiting.sort()
-        expected = [record for at, _, record in waiting if at <= now]
-        assert self.now(self.journal.due(now=now, limit=limit)) == expected[:limit]
-        earliest = waiting[0][0] if waiting else None
-        assert self.now(self.journal.next_retry()) == earliest
+        due = [at for when, _, at in waiting if when <= now][:most_woken]
+        for at in due:
+            self.model[at] = replace(self.model[at], state=JobState.QUEUED)
+        woken = [self.model[at] for at in due]
+        left = [when for when, _, at in waiting if at not in due]
+        queued = [r for r in self.model if r.state == JobState.QUEUED and r.id not in without]
+        queued.sort(key=lambda record: (-record.spec.priority, record.seq))
+        begun = [probing(record) for record in queued[:free]]
+        for record in begun:
+            self.model[[r.id for r in self.model].index(record.id)] = record
+        found = self.now(
+            self.journal.agenda(
+                now=now, most_woken=most_woken, free=free, without=without, begin=probing
+            )
+        )
+        assert found == Agenda(woken, begun, min(left, default=None))
 
     @rule(name=st.sampled_from(NAMES[1:]))
     def by_name(self, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rangedaemon.core.intervals import IntervalSet
@@ -42,7 +43,9 @@ class PiecesTests(JournalTestCase):
         """Whoever is given out to run has them."""
         journal = self.opened()
         self.now(journal.add([job(1, pieces=FEW)]))
-        [record] = self.now(journal.next_queued(limit=5, without=()))
+        start = partial(replace, state=JobState.PROBING)
+        agenda = journal.agenda(now=0.0, most_woken=0, free=5, without=(), begin=start)
+        [record] = self.now(agenda).begun
         self.assertEqual(record.spec.pieces, FEW)
 
     def test_record_without_them(self) -> None:
