@@ -67,6 +67,7 @@ class ReleaseOutputTests(SynchronousTestCase):
         pems = [(place / f"{name}.pem").read_bytes() for name in ("key", "cert")]
         context = PrivateCertificate.loadPEM(b"".join(pems)).options()
         self.server = SSL.Connection(encrypting_blocks(context).getContext(), None)
+        self.flushWarnings()  # Twisted asks pyOpenSSL the old way
         self.server.set_accept_state()
         self.client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self.client.set_connect_state()
