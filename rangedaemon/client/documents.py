@@ -13,7 +13,7 @@ from rangedaemon.client.answers import ask
 from rangedaemon.client.origin import Request
 from rangedaemon.client.patience import Patience
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.acceptance import Whole
+from rangedaemon.core.acceptance import Answer, Whole
 from rangedaemon.errors import OriginFault, Refused, Unreachable, UnusableDocument
 
 
@@ -61,6 +61,15 @@ class _Body(Protocol):
 async def fetch_document(around: Surroundings, request: Request, most: int) -> tuple[bytes, str]:
     """The octets of a document, and the address that they came from after redirects.
 
+    As `fetch_answer`.
+    """
+    octets, answer = await fetch_answer(around, request, most)
+    return octets, answer.url
+
+
+async def fetch_answer(around: Surroundings, request: Request, most: int) -> tuple[bytes, Answer]:
+    """The octets of a document, and the head of the answer that brought them.
+
     :param most: octets; a longer document is refused.
     :raises UnusableDocument: it is too long.
     :raises OriginFault: there is no usable answer.
@@ -78,4 +87,4 @@ async def fetch_document(around: Surroundings, request: Request, most: int) -> t
             raise
         body = _Body(around.clock, most, around.stall_timeout, url)
         reply.deliver(body)
-        return await body.done, url
+        return await body.done, reply.answer

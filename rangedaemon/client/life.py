@@ -64,6 +64,9 @@ class Life(ABC):
         """Whether it was told to stop."""
         return self._interrupt.by is not None
 
+    idle = False
+    """Whether it only waits for others, and so holds no slot."""
+
     @abstractmethod
     def segments(self) -> list[SegmentSnapshot]:
         """Its segments in ascending order."""

@@ -72,6 +72,8 @@ class Request:
     if_range: str | None = None
     if_none_match: str | None = None
     if_modified_since: str | None = None
+    accept: str | None = None
+    """The kinds of representation that are welcome; None: any."""
     want_digest: bool = False
     """Whether a digest of the whole would be welcome (RFC 9530, 4)."""
     given_for: str | None = None
@@ -210,7 +212,7 @@ class Origin:
             raise fault_of(error, url) from error
 
     def _headers(self, url: str, request: Request) -> Headers:
-        headers = Headers({"User-Agent": [USER_AGENT], "Accept": ["*/*"]})
+        headers = Headers({"User-Agent": [USER_AGENT], "Accept": [request.accept or "*/*"]})
         given_for = request.given_for or request.url
         along = self._access.fields(url, given_for, request.fields, request.logins)
         for name, value in along.items():

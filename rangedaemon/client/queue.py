@@ -142,7 +142,7 @@ class Queue(Service):
             return await self._store.agenda(
                 now=now,
                 most_woken=WAKE_PAGE,
-                free=self._max_active - len(self._running),
+                free=max(0, self._max_active - self._busy),
                 without=[*self._running, *self._resting],
                 begin=partial(begun, now=now, zone=self._habits.around.zone),
             )
@@ -150,9 +150,18 @@ class Queue(Service):
             self._log.error("no job can start: {why}", why=fault.detail)
             return Agenda((), (), now + REST_SECONDS)
 
+    @property
+    def _busy(self) -> int:
+        """How many slots are held."""
+        return sum(not job.idle for job, _ in self._running.values())
+
+    def look(self) -> None:
+        """Start what may start: jobs were added, or a slot was given back."""
+        self._look()
+
     def _shed(self) -> None:
         """Have those give way that run beyond `max_active`: lowest priority, newest first."""
-        going_on = [job for job, _ in self._running.values() if not job.stopping]
+        going_on = [job for job, _ in self._running.values() if not (job.stopping or job.idle)]
         going_on.sort(key=lambda job: (job.record.spec.priority, -job.record.seq))
         for job in going_on[: max(0, len(going_on) - self._max_active)]:
             job.stop(Move.INTERRUPT)
@@ -194,12 +203,15 @@ class Queue(Service):
             self._timer = self._habits.around.clock.callLater(delay, self._look)
 
     def _start(self, record: JobRecord) -> None:
-        kind = PushJob if record.spec.is_upload else Job
-        job = kind(record, self._habits)
+        job = self._made(record)
         ending = ensureDeferred(job.run())
         self._running[record.id] = (job, ending)
         ending.addErrback(self._broke, record.id)
         ending.addBoth(lambda _: self._ended(record.id))
+
+    def _made(self, record: JobRecord) -> Life:
+        """The job of that kind."""
+        return PushJob(record, self._habits) if record.spec.is_upload else Job(record, self._habits)
 
     def _broke(self, failure: Failure, job_id: str) -> None:
         """Not even its end could be written down: leave it alone for a while."""

@@ -13,6 +13,9 @@ from typing import Any
 
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
+from rangedaemon.client.life import Life
+from rangedaemon.client.mirror.job import MirrorJob
+from rangedaemon.client.mirror.steering import forget_all
 from rangedaemon.client.queue import Queue
 from rangedaemon.client.redirects import fields_for
 from rangedaemon.client.workfile import forget_files
@@ -84,10 +87,15 @@ class Runner(Queue):
             self._announce("job", snapshot)
         states = {record.state for record in records}
         if JobState.WAITING in states or (
-            JobState.QUEUED in states and len(self._running) < self._max_active
+            JobState.QUEUED in states and self._busy < self._max_active
         ):
             self._look()
         return snapshots
+
+    def _made(self, record: JobRecord) -> Life:
+        if record.spec.mirror is not None:
+            return MirrorJob(record, self._habits, self)
+        return super()._made(record)
 
     def _new(self, spec: JobSpec, now: float) -> JobRecord:
         turn = first_turn(spec.start_at, spec.window, now, self._habits.around.zone)
@@ -109,10 +117,17 @@ class Runner(Queue):
         """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
         return await self._store.ids_from(prefix, limit=limit)
 
-    async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
-        """A page of jobs, newest first."""
+    async def list(
+        self,
+        *,
+        state: JobState | None,
+        limit: int,
+        cursor: str | None,
+        parent: str | None = None,
+    ) -> JobPage:
+        """A page of jobs, newest first; of those of one mirror, or where it is empty of none."""
         before = _cursor(cursor)
-        records = await self._store.page(state=state, limit=limit + 1, before=before)
+        records = await self._store.page(state=state, limit=limit + 1, before=before, parent=parent)
         shown = records[:limit]
         following = str(shown[-1].seq) if len(records) > limit else None
         return JobPage(tuple(self._snapshot(record) for record in shown), following)
@@ -135,6 +150,8 @@ class Runner(Queue):
         async with self._turn:
             running = self._running.get(job_id)
             record = running[0].record if running else await self._record(job_id)
+            if record.spec.mirror is not None and (change.moves or change.urls is not None):
+                raise StateForbids("a mirror keeps its folder and address: add another one")
             if change.moves and (running or record.filename is not None):
                 raise StateForbids("its file is begun already: it cannot have another place")
             spec = _changed(record.spec, change)
@@ -151,14 +168,21 @@ class Runner(Queue):
             running = self._running.get(job_id)
             if running:
                 await self._halt(running, Move.PAUSE)
-                record = await self._record(job_id)
-                if record.state is JobState.PAUSED:
-                    return JobSnapshot(record)  # else it ended otherwise a moment before
-            return await self._change(await self._record(job_id), Move.PAUSE, retry_at=None)
+            record = await self._record(job_id)
+            if record.spec.mirror is not None:
+                await self._store.pause_children(job_id)
+                await self._halt_children(job_id)
+            if running and record.state is JobState.PAUSED:
+                return JobSnapshot(record)  # else it ended otherwise a moment before
+            return await self._change(record, Move.PAUSE, retry_at=None)
 
     async def resume(self, job_id: str) -> JobSnapshot:
         """Queue a paused job again."""
-        return await self._queue_again(job_id, Move.RESUME)
+        snapshot = await self._queue_again(job_id, Move.RESUME)
+        if snapshot.record.spec.mirror is not None:
+            await self._store.resume_children(job_id)
+            self._look()
+        return snapshot
 
     async def retry(self, job_id: str) -> JobSnapshot:
         """Queue a failed or waiting job again at once."""
@@ -171,10 +195,19 @@ class Runner(Queue):
             if running:
                 await self._halt(running, Move.PAUSE)
             record = await self._record(job_id)
+            if record.spec.mirror is not None:
+                await self._halt_children(job_id)
+                await forget_all(self._habits, record, delete=delete_files)
             await forget_files(self._habits, record, delete=delete_files)
             await self._store.delete(job_id)
         self._announce("removed", JobSnapshot(record))
         self._look()
+
+    async def _halt_children(self, mirror: str) -> None:
+        """Stop the files of a mirror that are fetched now."""
+        for running in [*self._running.values()]:
+            if running[0].record.spec.parent == mirror:
+                await self._halt(running, Move.PAUSE)
 
     async def segments(self, job_id: str) -> Sequence[SegmentSnapshot]:
         """Its segments in ascending order."""

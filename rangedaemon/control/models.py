@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from rangedaemon.control import pushing, wishes
+from rangedaemon.control.mirrored import MirrorObject
 from rangedaemon.core import calendar, repeats
 from rangedaemon.core.declared import Change
 from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
@@ -247,6 +248,10 @@ class JobObject(BaseModel):
     versions: int
     protocol: PushProtocol | None
     """How an upload speaks with its server; null for downloads."""
+    parent: str | None
+    """The id of the mirror whose file it fetches."""
+    mirror: MirrorObject | None
+    """What a mirror does; null for all others."""
 
 
 class JobList(BaseModel):

@@ -76,8 +76,8 @@ def _query_parameters(row: Route) -> list[dict[str, Any]]:
 
 def _body_schema(row: Route) -> dict[str, Any]:
     one = _reference(row.body)
-    if row.other_body is not None:
-        one = {"oneOf": [one, _reference(row.other_body)]}
+    if row.other_bodies:
+        one = {"oneOf": [one, *map(_reference, row.other_bodies)]}
     if not row.many:
         return one
     return {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 1000}]}
@@ -120,7 +120,7 @@ def _reference(model: type[BaseModel] | None) -> dict[str, Any]:
 
 
 def _schemas(rows: list[Route]) -> dict[str, Any]:
-    asked = {body for row in rows for body in (row.body, row.other_body) if body is not None}
+    asked = {body for row in rows for body in (row.body, *row.other_bodies) if body is not None}
     answered: set[type[BaseModel]] = {Problem, AddedJobs}
     answered |= {row.answer for row in rows if row.answer is not None}
     modes: list[tuple[type[BaseModel], Any]] = [

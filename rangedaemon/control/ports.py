@@ -79,8 +79,18 @@ class Jobs(Protocol):
     async def ids_from(self, prefix: str, *, limit: int) -> Sequence[str]:
         """At most *limit* ids that begin with *prefix*, which is lower-case hex digits."""
 
-    async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
-        """A page of jobs, newest first. :raises InvalidInput: not a cursor of ours."""
+    async def list(
+        self,
+        *,
+        state: JobState | None,
+        limit: int,
+        cursor: str | None,
+        parent: str | None = None,
+    ) -> JobPage:
+        """A page of jobs, newest first; of those of one mirror, or where it is empty of none.
+
+        :raises InvalidInput: not a cursor of ours.
+        """
 
     async def queue(
         self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool

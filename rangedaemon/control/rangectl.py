@@ -17,7 +17,15 @@ from typing import Any
 import click
 
 from rangedaemon import __version__
-from rangedaemon.control.cli import adding, journal, looking, planning, pushing, steering
+from rangedaemon.control.cli import (
+    adding,
+    journal,
+    looking,
+    mirroring,
+    planning,
+    pushing,
+    steering,
+)
 from rangedaemon.control.cli.discovery import DEFAULT_URL, USUAL_PLACES
 from rangedaemon.control.cli.exits import CommandFault, Exit, exit_table
 from rangedaemon.control.cli.session import Session, asked_of, complain
@@ -92,6 +100,7 @@ def cli(
 for _command in (
     adding.add,
     pushing.push,
+    mirroring.mirror,
     looking.list_jobs,
     looking.show,
     steering.pause,

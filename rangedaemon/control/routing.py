@@ -63,7 +63,7 @@ class Route:
     answer: type[BaseModel] | None = None
     status: int = 200
     body: type[BaseModel] | None = None
-    other_body: type[BaseModel] | None = None
+    other_bodies: Sequence[type[BaseModel]] = ()
     """What the body may be in place of *body*."""
     many: bool = False
     """Whether the body may be a list of them too."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from rangedaemon.control.mirrored import MirrorObject, RoundObject
 from rangedaemon.control.models import (
     FieldDifference,
     JobDifference,
@@ -108,6 +109,8 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
         repeat=spec.repeat and RepeatBody.model_construct(**asdict(spec.repeat)),
         versions=spec.versions,
         protocol=_protocol(record),
+        parent=spec.parent,
+        mirror=_mirror(record),
     )
 
 
@@ -116,6 +119,20 @@ def _protocol(record: JobRecord) -> PushProtocol | None:
     if record.pushed is not None:
         return record.pushed.protocol
     return record.spec.push.protocol if record.spec.push is not None else None
+
+
+def _mirror(record: JobRecord) -> MirrorObject | None:
+    spec, told = record.spec.mirror, record.mirrored
+    if spec is None:
+        return None
+    times = told and {"began": moment(told.began), "ended": moment(told.ended)}
+    return MirrorObject.model_construct(
+        include=[shown(pattern) for pattern in spec.include],
+        exclude=[shown(pattern) for pattern in spec.exclude],
+        depth=spec.depth,
+        delete=spec.delete,
+        round=told and RoundObject.model_construct(**asdict(told) | (times or {})),
+    )
 
 
 def job_list(page: JobPage) -> JobList:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from rangedaemon.core.intervals import EMPTY, IntervalSet
+from rangedaemon.core.mirrors import Mirrored, MirrorSpec
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.core.push.values import Pushed, PushSpec
 from rangedaemon.core.repeats import Repeat
@@ -137,6 +138,11 @@ class JobSpec:
     push: PushSpec | None = None
     """For an upload, and only there: ``directory`` and ``filename`` are the local file's,
     the one of ``urls`` is where uploads are begun."""
+    mirror: MirrorSpec | None = None
+    """For a mirror, and only there: the one of ``urls`` is the folder's, ``directory`` is where
+    its files go."""
+    parent: str | None = None
+    """The id of the mirror whose file it fetches."""
 
     @property
     def on_taken(self) -> OnConflict:
@@ -211,6 +217,8 @@ class JobRecord:
     """The digest that was checked at the end, ``algorithm=hex``."""
     pushed: Pushed | None = None
     """What an upload must not forget."""
+    mirrored: Mirrored | None = None
+    """What became of a mirror's latest round."""
 
     @property
     def vouched(self) -> bool:

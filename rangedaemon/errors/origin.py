@@ -82,6 +82,13 @@ class UnusableDocument(OriginFault):
     title = "The description of the file cannot be used"
 
 
+class Incomplete(OriginFault):
+    """Some of a mirror's files or folders could not be had; the others are there."""
+
+    code = "incomplete"
+    title = "Not all of the folder could be mirrored"
+
+
 class TooManyRedirects(OriginFault):
     """A chain of redirects longer than the limit, or one that bites its tail."""
 

@@ -20,9 +20,10 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from rangedaemon.core.jobs import RUNNING, JobRecord, JobState
+from rangedaemon.core.mirrors import Family
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.errors import StorageFault
-from rangedaemon.storage import queries
+from rangedaemon.storage import families, queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
 from rangedaemon.storage.ports import Agenda, Begin, JobStore, Transactions
 from rangedaemon.storage.sqlfaults import named_faults
@@ -111,10 +112,17 @@ class Journal(JobStore, Transactions):
         return await self._ask(queries.declared)
 
     async def page(
-        self, *, state: JobState | None, limit: int, before: int | None
+        self,
+        *,
+        state: JobState | None,
+        limit: int,
+        before: int | None,
+        parent: str | None = None,
     ) -> Sequence[JobRecord]:
         """At most *limit* records of that state with ``seq`` below *before*, newest first."""
-        return await self._ask(partial(queries.page, state=state, limit=limit, before=before))
+        return await self._ask(
+            partial(queries.page, state=state, limit=limit, before=before, parent=parent)
+        )
 
     async def queue(
         self, *, states: Collection[JobState], offset: int, limit: int, backwards: bool
@@ -165,6 +173,36 @@ class Journal(JobStore, Transactions):
     async def shift_retries(self, by: float) -> None:
         """Move the ``retry_at`` of all waiting records by so many seconds."""
         await self._change(partial(queries.shift_retries, by=by))
+
+    # -- what `Families` promises ---------------------------------------------------
+
+    async def children(self, parent: str, *, after: int, limit: int) -> Sequence[JobRecord]:
+        """At most *limit* jobs of a mirror with ``seq`` above *after*, oldest first."""
+        return await self._ask(partial(families.children, parent=parent, after=after, limit=limit))
+
+    async def family(self, parent: str, *, since: float) -> Family:
+        """How the files of a mirror stand."""
+        return await self._ask(partial(families.family, parent=parent, since=since))
+
+    async def pause_children(self, parent: str) -> None:
+        """Pause those that wait."""
+        await self._change(partial(families.pause_children, parent=parent))
+
+    async def resume_children(self, parent: str) -> None:
+        """Queue again those that are paused."""
+        await self._change(partial(families.resume_children, parent=parent))
+
+    async def requeue(self, records: Sequence[JobRecord]) -> None:
+        """Replace those of *records* that have ended."""
+        if records:
+            await self._change(partial(families.requeue, records=records))
+
+    async def delete_all(self, job_ids: Sequence[str]) -> None:
+        """Forget them; nothing happens where there is none."""
+        for job_id in job_ids:
+            self._pieces.pop(job_id, None)
+        if job_ids:
+            await self._change(partial(families.remove, job_ids=job_ids))
 
     # -- what `Transactions` promises -----------------------------------------------
 

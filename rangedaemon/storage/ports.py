@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from rangedaemon.core.jobs import JobRecord, JobState
+from rangedaemon.core.mirrors import Family
 
 T = TypeVar("T")
 Begin = Callable[[JobRecord], JobRecord]
@@ -38,7 +39,29 @@ class Agenda:
     """The earliest ``retry_at`` of all that wait still."""
 
 
-class JobStore(Protocol):
+class Families(Protocol):
+    """The jobs of mirrors' files on disk; as `JobStore`, of which it is a part."""
+
+    async def children(self, parent: str, *, after: int, limit: int) -> Sequence[JobRecord]:
+        """At most *limit* jobs of a mirror with ``seq`` above *after*, oldest first."""
+
+    async def family(self, parent: str, *, since: float) -> Family:
+        """How the files of a mirror stand; *since* is when its round began."""
+
+    async def pause_children(self, parent: str) -> None:
+        """Pause those that wait."""
+
+    async def resume_children(self, parent: str) -> None:
+        """Queue again those that are paused."""
+
+    async def requeue(self, records: Sequence[JobRecord]) -> None:
+        """Replace those of *records* that have ended."""
+
+    async def delete_all(self, job_ids: Sequence[str]) -> None:
+        """Forget them; nothing happens where there is none."""
+
+
+class JobStore(Families, Protocol):
     """
     The jobs on disk.
 
@@ -62,9 +85,16 @@ class JobStore(Protocol):
         """All records of jobs that a configuration declared."""
 
     async def page(
-        self, *, state: JobState | None, limit: int, before: int | None
+        self,
+        *,
+        state: JobState | None,
+        limit: int,
+        before: int | None,
+        parent: str | None = None,
     ) -> Sequence[JobRecord]:
         """At most *limit* records of that state with ``seq`` below *before*, newest first.
+
+        With a *parent* only the files of that mirror, or where it is empty of none.
 
         They, like all that come in numbers, may be without the hashes of their pieces.
         """

@@ -134,10 +134,16 @@ def declared(connection: Connection) -> list[JobRecord]:
 
 
 def page(
-    connection: Connection, state: JobState | None, limit: int, before: int | None
+    connection: Connection,
+    state: JobState | None,
+    limit: int,
+    before: int | None,
+    parent: str | None = None,
 ) -> list[JobRecord]:
     """At most *limit* records with ``seq`` below *before*, newest first."""
     query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
+    if parent is not None:
+        query = query.where(jobs.c.parent == parent if parent else jobs.c.parent.is_(None))
     if state is not None:
         query = query.where(jobs.c.state == state.value)
     if before is not None:

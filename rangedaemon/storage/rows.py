@@ -25,6 +25,7 @@ from rangedaemon.core.jobs import (
     Remembered,
     Verified,
 )
+from rangedaemon.core.mirrors import Mirrored, MirrorSpec
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.core.push.values import LocalStamp, Part, Pushed, PushProtocol, PushSpec
 from rangedaemon.core.repeats import Repeat
@@ -37,6 +38,8 @@ _PLAIN = (
     *("accepts_ranges", "refetched", "changes", "digest"),
 )
 _SPEC = tuple(field.name for field in fields(JobSpec))
+_PARTS = ("push", "repeat", "mirror")
+"""Wishes that are values of several fields."""
 _ERROR = tuple(field.name for field in fields(JobError))
 _REMEMBERED = tuple(field.name for field in fields(Remembered))
 
@@ -51,18 +54,16 @@ def to_row(record: JobRecord) -> Row:
     row["priority"] = spec.priority
     row["name"] = lookup_name(spec.name)
     apart = {"pieces": None}  # `storage.piecerows` keeps the hashes
-    push, repeat = spec.push and asdict(spec.push), spec.repeat and asdict(spec.repeat)
-    row["spec"] = _encode(
-        _values(spec, _SPEC)
-        | {"headers": dict(spec.headers), "push": push, "repeat": repeat}
-        | apart
-    )
+    parts = {name: _parts(getattr(spec, name)) for name in _PARTS}
+    row["spec"] = _encode(_values(spec, _SPEC) | {"headers": dict(spec.headers)} | parts | apart)
     row["error"] = _encode(_values(record.error, _ERROR)) if record.error else None
     row["filename"] = None if record.filename is None else _encode(record.filename)
     row["remembered"] = _encode(_values(record.remembered, _REMEMBERED))
     row["covered"] = pack_intervals(record.covered)
     row["verified"] = record.verified.value if record.verified else None
     row["pushed"] = _encode(asdict(record.pushed)) if record.pushed else None
+    row["parent"] = spec.parent
+    row["mirrored"] = _encode(asdict(record.mirrored)) if record.mirrored else None
     return row
 
 
@@ -84,6 +85,7 @@ def from_row(row: Mapping[Any, Any]) -> JobRecord:
             covered=unpack_intervals(row["covered"]),
             verified=Verified(row["verified"]) if row["verified"] is not None else None,
             pushed=_pushed(json.loads(row["pushed"])) if row["pushed"] is not None else None,
+            mirrored=Mirrored(**json.loads(row["mirrored"])) if row["mirrored"] else None,
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise JournalDamaged(
@@ -121,6 +123,10 @@ def _values(value: object, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names}
 
 
+def _parts(value: Any) -> dict[str, Any] | None:
+    return None if value is None else asdict(value)
+
+
 def _spec(wishes: dict[str, Any]) -> JobSpec:
     wishes["urls"] = tuple(wishes["urls"])
     wishes["logins"] = tuple(Login(*login) for login in wishes.get("logins", ()))
@@ -133,6 +139,10 @@ def _spec(wishes: dict[str, Any]) -> JobSpec:
         wishes["push"] = PushSpec(PushProtocol(push["protocol"]), push["metadata"])
     if wishes.get("repeat") is not None:
         wishes["repeat"] = Repeat(**wishes["repeat"])
+    if wishes.get("mirror") is not None:
+        wanted = wishes["mirror"]
+        patterns = {name: tuple(wanted[name]) for name in ("include", "exclude")}
+        wishes["mirror"] = MirrorSpec(**wanted | patterns)
     return JobSpec(**wishes)
 
 

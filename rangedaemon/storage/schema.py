@@ -55,6 +55,8 @@ jobs = Table(
     Column("verified", Text),
     Column("digest", Text),
     Column("pushed", Text),
+    Column("parent", Text),
+    Column("mirrored", Text),
     # A number once given is never given again, or a cursor could skip a newer job.
     sqlite_autoincrement=True,
 )
@@ -70,6 +72,9 @@ Index(
     sqlite_where=jobs.c.retry_at.is_not(None),
 )
 Index("jobs_by_name", jobs.c.name, jobs.c.seq, sqlite_where=jobs.c.name.is_not(None))
+_CHILDREN = jobs.c.parent.is_not(None)
+Index("jobs_by_parent", jobs.c.parent, jobs.c.seq, sqlite_where=_CHILDREN)
+Index("jobs_by_family", jobs.c.parent, jobs.c.state, jobs.c.finished, sqlite_where=_CHILDREN)
 
 tally = Table(
     "tally",

@@ -23,7 +23,8 @@ from rangedaemon.client.origin import Origin
 from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.core.jobs import JobEvent, JobRecord, JobSpec, JobState
+from rangedaemon.core.jobs import FINISHED, JobEvent, JobRecord, JobSpec, JobState
+from rangedaemon.core.mirrors import Family
 from rangedaemon.core.retry import RetryPolicy, RetryRules
 from rangedaemon.core.timetable import Hour, Rate
 from rangedaemon.core.turns import begun
@@ -114,10 +115,16 @@ class MemoryStore:
         return [r for r in self.records.values() if r.spec.source == "config"]
 
     async def page(
-        self, *, state: JobState | None, limit: int, before: int | None
+        self,
+        *,
+        state: JobState | None,
+        limit: int,
+        before: int | None,
+        parent: str | None = None,
     ) -> Sequence[JobRecord]:
         """As `JobStore.page`."""
         newest = sorted(self.records.values(), key=lambda r: -r.seq)
+        newest = [r for r in newest if parent in (None, r.spec.parent or "")]
         chosen = [
             r for r in newest if state in (None, r.state) and (before is None or r.seq < before)
         ]
@@ -174,6 +181,47 @@ class MemoryStore:
             waits = record.state is JobState.WAITING and record.error is not None
             if waits and record.retry_at is not None:
                 self.records[record.id] = replace(record, retry_at=record.retry_at + by)
+
+    async def children(self, parent: str, *, after: int, limit: int) -> Sequence[JobRecord]:
+        """As `JobStore.children`."""
+        ordered = sorted(self._of(parent), key=lambda r: r.seq)
+        return [r for r in ordered if r.seq > after][:limit]
+
+    async def family(self, parent: str, *, since: float) -> Family:
+        """As `JobStore.family`."""
+        states = [r.state for r in self._of(parent)]
+        ended = [r for r in self._of(parent) if r.state is JobState.COMPLETE]
+        return Family(
+            pending=sum(state not in (*FINISHED, JobState.PAUSED) for state in states),
+            failed=states.count(JobState.FAILED),
+            fetched=sum((r.finished or 0) >= since for r in ended),
+        )
+
+    async def pause_children(self, parent: str) -> None:
+        """As `JobStore.pause_children`."""
+        for record in self._of(parent):
+            if record.state in (JobState.QUEUED, JobState.WAITING):
+                self.put(replace(record, state=JobState.PAUSED, retry_at=None))
+
+    async def resume_children(self, parent: str) -> None:
+        """As `JobStore.resume_children`."""
+        for record in self._of(parent):
+            if record.state is JobState.PAUSED:
+                self.put(replace(record, state=JobState.QUEUED))
+
+    async def requeue(self, records: Sequence[JobRecord]) -> None:
+        """As `JobStore.requeue`."""
+        for record in records:
+            if self.records[record.id].state in FINISHED:
+                await self.save(record)
+
+    async def delete_all(self, job_ids: Sequence[str]) -> None:
+        """As `JobStore.delete_all`."""
+        for job_id in job_ids:
+            await self.delete(job_id)
+
+    def _of(self, parent: str) -> list[JobRecord]:
+        return [r for r in self.records.values() if r.spec.parent == parent]
 
     def _waiting(self) -> list[JobRecord]:
         return [r for r in self.records.values() if r.state is JobState.WAITING]

@@ -86,13 +86,22 @@ class MemoryJobs:
         """By the start of the id."""
         return sorted(job_id for job_id in self.jobs if job_id.startswith(prefix))[:limit]
 
-    async def list(self, *, state: JobState | None, limit: int, cursor: str | None) -> JobPage:
+    async def list(
+        self,
+        *,
+        state: JobState | None,
+        limit: int,
+        cursor: str | None,
+        parent: str | None = None,
+    ) -> JobPage:
         """Newest first; the cursor is the last seq shown."""
         before = self._before(cursor)
         fitting = [
             job
             for job in sorted(self.jobs.values(), key=lambda job: -job.record.seq)
-            if job.record.seq < before and state in (None, job.record.state)
+            if job.record.seq < before
+            and state in (None, job.record.state)
+            and parent in (None, job.record.spec.parent or "")
         ]
         page = fitting[:limit]
         more = len(fitting) > limit

@@ -20,6 +20,7 @@ from rangedaemon.core.jobs import (
     Remembered,
     Verified,
 )
+from rangedaemon.core.mirrors import Mirrored, MirrorSpec
 
 SPEC = JobSpec(
     urls=("https://me:secret@example.org/a.iso", "http://mirror.example/a.iso"),
@@ -69,6 +70,8 @@ FIELDS = [
     "repeat",
     "versions",
     "protocol",
+    "parent",
+    "mirror",
 ]
 
 
@@ -88,6 +91,26 @@ class JobObjectTests(SynchronousTestCase):
         self.assertNotIn("secret", text)
         self.assertIn("https://example.org/a.iso", text)
         self.assertIn("https://h/ fell silent", text)
+
+    def test_mirror(self) -> None:
+        """A mirror shows what was asked for and its latest round, its files whose they are."""
+        asked = MirrorSpec(("*.iso",), ("old",), 2, delete=True)
+        told = Mirrored(began=0.0, folders=3, found=10, unchanged=7, fetched=1, failed=1, left=1)
+        spec = replace(SPEC, kind="mirror", mirror=asked)
+        shown = job_object(JobSnapshot(replace(RECORD, spec=spec, mirrored=told))).mirror
+        assert shown is not None
+        assert shown.round is not None
+        self.assertEqual(shown.round.began, "1970-01-01T00:00:00.000Z")
+        self.assertIsNone(shown.round.ended)
+        counts = shown.round.model_dump(exclude={"began", "ended"})
+        self.assertEqual(list(counts.values()), [3, 10, 7, 1, 1, 1, 0, 0])
+        wishes = shown.model_dump(exclude={"round"})
+        self.assertEqual([*wishes.values()], [["*.iso"], ["old"], 2, True])
+        before = job_object(JobSnapshot(replace(RECORD, spec=spec))).mirror
+        assert before is not None
+        self.assertIsNone(before.round)
+        file = replace(RECORD, spec=replace(SPEC, parent="ab" * 8))
+        self.assertEqual(job_object(JobSnapshot(file)).parent, "ab" * 8)
 
     def test_path(self) -> None:
         """The finished file's absolute path, once its name is known or was asked for."""

@@ -9,6 +9,7 @@ from twisted.web.resource import IResource
 
 from rangedaemon.control.answers import NO_CONTENT, Answer, json_answer
 from rangedaemon.control.bodies import parse_json, validated
+from rangedaemon.control.mirroring import NewMirror, mirror_of
 from rangedaemon.control.models import (
     AddedJobs,
     ChangedJob,
@@ -52,7 +53,8 @@ class JobRoutes:
         return [
             Route(
                 "POST", BASE, self.add, "Add a job (or a list of jobs, all or none).",
-                answer=JobObject, status=201, body=NewJob, other_body=NewUpload, many=True,
+                answer=JobObject, status=201, body=NewJob, many=True,
+                other_bodies=(NewUpload, NewMirror),
                 refusals=(403, 409),
             ),
             Route(
@@ -61,6 +63,7 @@ class JobRoutes:
                     "state": {"type": "string", "enum": [state.value for state in JobState]},
                     "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE},
                     "cursor": {"type": "string"},
+                    "parent": {"type": "string", "pattern": "^(none|[0-9a-f]{16})$"},
                 },
             ),
         ]  # fmt: skip
@@ -137,6 +140,9 @@ class JobRoutes:
         """The job, or the jobs of a folder, that one object asks for."""
         if isinstance(value, dict) and value.get("kind") == "upload":
             return await self._pushes.specs(validated(NewUpload, value))
+        if isinstance(value, dict) and value.get("kind") == "mirror":
+            mirror = validated(NewMirror, value)
+            return [mirror_of(mirror, base=self._directory, segments=self._segments)]
         wish = validated(NewJob, value)
         return [spec_of(wish, wish.addresses, base=self._directory, segments=self._segments)]
 
@@ -147,6 +153,7 @@ class JobRoutes:
             state=_state(query.get("state")),
             limit=_limit(query.get("limit")),
             cursor=query.get("cursor"),
+            parent=_parent(query.get("parent")),
         )
         return json_answer(job_list(page))
 
@@ -197,6 +204,15 @@ def _state(text: str | None) -> JobState | None:
     except ValueError as unknown:
         known = ", ".join(JobState)
         raise InvalidInput([Complaint("query.state", f"one of {known}")]) from unknown
+
+
+def _parent(text: str | None) -> str | None:
+    """The files of a mirror; ``none``: jobs that are no mirror's file."""
+    if text is None or _ID.fullmatch(text):
+        return text
+    if text == "none":
+        return ""
+    raise InvalidInput([Complaint("query.parent", "the id of a mirror, or none")])
 
 
 def _limit(text: str | None) -> int:

@@ -1,0 +1,123 @@
+"""What may be asked of a mirror, and the job that it becomes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from rangedaemon.control import wishes
+from rangedaemon.control.models import (
+    Directory,
+    HeaderFields,
+    Name,
+    Password,
+    Priority,
+    RateLimit,
+    RepeatBody,
+    Request,
+    Segments,
+    StartAt,
+    Url,
+    Username,
+    WindowText,
+)
+from rangedaemon.core.disposition import filename_from_url, safe_filename
+from rangedaemon.core.jobs import JobSpec, OnChange
+from rangedaemon.core.mirroring import DEEPEST, as_folder
+from rangedaemon.core.mirrors import MirrorSpec
+from rangedaemon.core.repeats import Repeat
+
+MOST_PATTERNS = 100
+
+_ALIKE = (
+    *("name", "headers", "priority", "rate_limit", "paused"),
+    *("on_change", "start_at", "window", "versions"),
+)
+
+
+def check_pattern(pattern: str) -> str:
+    """A pattern of names or paths, as the shell has them."""
+    wishes.check_text(pattern)
+    if not pattern.strip("/"):
+        raise ValueError("a pattern of names (*.iso) or of paths (updates/*)")
+    return pattern
+
+
+Patterns = Annotated[
+    list[Annotated[str, Field(max_length=1000), AfterValidator(check_pattern)]],
+    Field(max_length=MOST_PATTERNS),
+]
+Depth = Annotated[int, Field(ge=0, le=DEEPEST)]
+
+
+class NewMirror(Request):
+    """What `POST /api/v1/jobs` takes where a folder, as a web server lists it, shall be mirrored.
+
+    Each of its files becomes a job of its own, whose ``parent`` is the mirror.
+    """
+
+    kind: Literal["mirror"]
+    url: Url
+    """The folder's; queries and fragments are left out."""
+    name: Name | None = None
+    directory: Directory | None = None
+    """By default one that is called as the mirror, or as its address ends."""
+    include: Patterns = Field(default_factory=list)
+    """Only such files: *.iso; patterns with a slash are of the whole path below the folder."""
+    exclude: Patterns = Field(default_factory=list)
+    """No such files and folders."""
+    depth: Depth | None = None
+    """How many levels of folders to go into; 0: only the folder's own files."""
+    delete: bool = False
+    """Whether files are deleted that are not listed any more."""
+    headers: HeaderFields = Field(default_factory=dict)
+    username: Username | None = None
+    password: Password | None = None
+    segments: Segments | None = None
+    priority: Priority = 0
+    rate_limit: RateLimit | None = None
+    """Octets per second of each file."""
+    paused: bool = False
+    on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
+    start_at: StartAt | None = None
+    window: WindowText | None = None
+    repeat: RepeatBody | None = None
+    versions: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        wishes.check_pair(self.username, self.password)
+        return self
+
+
+def mirror_of(
+    wish: object, *, base: str, segments: int, source: str = "api", guarded: bool = True
+) -> JobSpec:
+    """
+    The job that *wish* asks for: a model of the API or of the configuration.
+
+    :param base: the directory that no job leaves.
+    :raises OutsideDirectory: its directory is not below *base*.
+    """
+    wished: Any = wish
+    url = as_folder(wished.url)
+    return JobSpec(
+        urls=(url,),
+        directory=wishes.confined(base, wished.directory or _called(wished.name, url)),
+        kind="mirror",
+        mirror=MirrorSpec(
+            tuple(wished.include), tuple(wished.exclude), wished.depth, wished.delete
+        ),
+        segments=wished.segments or segments,
+        source=source,
+        guarded=guarded,
+        logins=wishes.logins_of(url, wished.username, wished.password),
+        repeat=None if wished.repeat is None else Repeat(**wished.repeat.model_dump()),
+        **{name: getattr(wished, name) for name in _ALIKE},
+    )
+
+
+def _called(name: str | None, url: str) -> str:
+    """A folder for the mirror alone: others' files might be in the way of its own."""
+    return (safe_filename(name) if name else None) or filename_from_url(url)
