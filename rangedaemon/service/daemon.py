@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -26,9 +25,7 @@ from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
 from rangedaemon.control.problems import NotReady
-from rangedaemon.control.site import ControlSite, Host, Settings, build_control_site
-from rangedaemon.control.tokens import Keyring
-from rangedaemon.control.ui import branches
+from rangedaemon.control.site import ControlSite, Host
 from rangedaemon.core.jobs import RUNNING
 from rangedaemon.errors import Fault
 from rangedaemon.service.hooking import hooks_of
@@ -45,8 +42,10 @@ from rangedaemon.service.ports import (
 )
 from rangedaemon.service.reloading import Parts, Reloader, declare, plan_of
 from rangedaemon.service.serving import Serving
+from rangedaemon.service.steering import control_site, registry_of
+from rangedaemon.service.stopping import DRAIN_SECONDS, STOP_SECONDS, in_turn, story, together
 from rangedaemon.service.watching import watch
-from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of
+from rangedaemon.service.wiring import build_runner, keyring_of
 from rangedaemon.storage import lanes
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
@@ -54,10 +53,6 @@ from rangedaemon.storage.sample import make_sample
 from rangedaemon.storage.threads import OwnThreads, pooled
 
 DISK_THREADS = 4
-STOP_SECONDS = 30.0
-"""For all of a stop but the readers: jobs, journal, a slow disk."""
-DRAIN_SECONDS = 10.0
-"""For answers of the control API at a stop, where nothing is served beside it."""
 
 
 class Daemon(LoggingRoot):
@@ -170,26 +165,14 @@ class Daemon(LoggingRoot):
         self._runner.subscribe(JobLog())
         hooks_of(config.hooks, self._reactor, self._runner).setServiceParent(self)  # type: ignore[no-untyped-call]
         watch(config, self._reactor, self._runner, self._in_disk_thread, self)
-        self._site = self._control_site(keyring)
+        self._site = control_site(
+            config, self._source, keyring=keyring, runner=self._runner, host=self._as_host()
+        )
         self._control = Listeners(self._reactor, config.control.listen, self._site)
         self._control.setServiceParent(self)  # type: ignore[no-untyped-call]
         means = (self._in_disk_thread, self._network)
         parts = Parts(self._serving, self._control, self._site, self._runner, *means)
         self._reloader = Reloader(parts, config, self._source, self)
-
-    def _control_site(self, keyring: Keyring) -> ControlSite:
-        config = self._config
-        settings = Settings(
-            keyring=keyring,
-            allowed_hosts=config.control.allowed_hosts,
-            allowed_origins=config.control.allowed_origins,
-            notify_strangers=config.control.notify_strangers,
-            download_directory=str(config.downloads.directory),
-            default_segments=config.downloads.segments,
-            push_places=push_places_of(config),
-            config_path=self._source,
-        )
-        return build_control_site(self._runner, settings, self._as_host(), branches())
 
     def _as_host(self) -> Host:
         """What of this process control may use."""
@@ -197,7 +180,7 @@ class Daemon(LoggingRoot):
             clock=self._reactor,
             started_at=self._reactor.seconds(),
             readiness=self,
-            registry=self._registry(),
+            registry=registry_of(self._serving),
             shutdown=self._shut_down,
             in_thread=self._in_disk_thread,
             rate_out=self._serving.rate,
@@ -205,11 +188,6 @@ class Daemon(LoggingRoot):
             plan=plan_of(lambda: self._reloader),
             reload=self.reload,
         )
-
-    def _registry(self) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        registry.register(self._serving)
-        return registry
 
     def _begin(self) -> None:
         self._beginning = Deferred.fromCoroutine(self._become_ready())
@@ -312,17 +290,17 @@ class Daemon(LoggingRoot):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        steps: tuple[Callable[[], Any], ...] = (
-            lambda: Deferred.fromCoroutine(self._drain()),
-            super().stopService,
-            self._network.close,
-            lambda: Deferred.fromCoroutine(self._journal.close()),
-            self._disk.stop,
-            self._lanes.stop,
-            self._supervisor.stopService,
+        await in_turn(
+            (
+                self._drain,
+                super().stopService,
+                self._network.close,
+                story(self._journal.close),
+                self._disk.stop,
+                self._lanes.stop,
+                self._supervisor.stopService,
+            )
         )
-        for step in steps:
-            await maybeDeferred(step).addErrback(self._note)
 
     @property
     def _patience(self) -> float:
@@ -330,20 +308,12 @@ class Daemon(LoggingRoot):
         server = self._config.server
         return server.limits.drain_timeout if server else DRAIN_SECONDS
 
-    async def _drain(self) -> None:
+    def _drain(self) -> Deferred[None]:
         """Readers finish what they have begun, jobs end; whoever comes is sent away."""
-        ends = await DeferredList(
-            [
-                Deferred.fromCoroutine(self._serving.drain()),
-                Deferred.fromCoroutine(self._site.drain(self._patience)),
-                maybeDeferred(self._runner.stopService),
-            ],
-            consumeErrors=True,
+        return Deferred.fromCoroutine(
+            together(
+                story(self._serving.drain),
+                story(self._site.drain, self._patience),
+                self._runner.stopService,
+            )
         )
-        for fine, end in ends:
-            if isinstance(end, Failure) and not fine:
-                self._note(end)
-
-    def _note(self, failure: Failure) -> None:
-        """A step of the stop that failed keeps none of the others from being made."""
-        self._log.failure("while stopping", failure)
