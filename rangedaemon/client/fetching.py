@@ -18,6 +18,7 @@ from rangedaemon.client.chores import beside
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.proofs import Proofs
+from rangedaemon.client.seldom import Seldom
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.source import Source
 from rangedaemon.client.swarm import Swarm
@@ -56,6 +57,7 @@ class Fetching:
         self._swarm: Swarm | None = None
         self._proofs: Proofs | None = None
         self._counted = 0
+        self._bad_pieces = Seldom(self._clock, self._tell_bad_pieces)
         self._patience = Patience(habits.floor) if habits.floor is not None else None
 
     # -- how it goes --------------------------------------------------------------
@@ -129,6 +131,7 @@ class Fetching:
             )
         finally:
             self._swarm = None
+            self._bad_pieces.sum_up()
             self._count()
         if opening.identity.length is None:
             await self._books.save(remembered=replace(opening.identity, length=plan.length))
@@ -149,9 +152,16 @@ class Fetching:
         return self._proofs
 
     def _bad_piece(self, piece: ByteRange, again: bool) -> None:
-        self._log.warn("octets {piece} are not those of their piece", piece=piece)
+        self._bad_pieces.happened(piece)
         if self._swarm is not None:
             self._swarm.lose(piece, surely=again)
+
+    def _tell_bad_pieces(self, count: int, latest: ByteRange) -> None:
+        job = self._books.record.id
+        self._log.warn(
+            "job {id}: {count} times the octets of a piece were not those promised, last {piece}",
+            id=job, count=count, piece=latest,
+        )  # fmt: skip
 
     async def check(self) -> None:
         """Check the pieces of a file of which every octet is there.

@@ -59,13 +59,15 @@ class Runner(Queue):
             if running:
                 await running[0].change(spec)
                 return
-            record = replace(await self._record(job_id), spec=spec)
-            record = replace(record, **self._other_turn(record))
+            before = await self._record(job_id)
+            changed = {"start_at"} if spec.start_at != before.spec.start_at else ()
+            record = replace(before, spec=spec)
+            record = replace(record, **self._other_turn(record, changed))
             await self._store.save(record)
             self._announce("job", JobSnapshot(record))
         self._look()
 
-    def _other_turn(self, record: JobRecord) -> dict[str, Any]:
+    def _other_turn(self, record: JobRecord, changed: Collection[str]) -> dict[str, Any]:
         """What its hours make of a job whose wishes are others now."""
         spec, zone, now = record.spec, self._habits.around.zone, self._now()
         if record.verified is not None:
@@ -74,6 +76,8 @@ class Runner(Queue):
                 return {"state": move(record.state, Move.POSTPONE), "retry_at": again}
         else:
             again = first_turn(spec.start_at, spec.window, now, zone)
+            if record.state is JobState.QUEUED and "start_at" in changed and again > now:
+                return {"state": move(record.state, Move.POSTPONE), "retry_at": again}
         if record.state is not JobState.WAITING or record.error is not None:
             return {}
         return {"retry_at": now if again is None else again}
@@ -158,8 +162,13 @@ class Runner(Queue):
             if running:
                 await running[0].change(spec)
             else:
-                await self._store.save(replace(record, spec=spec))
-                self._announce("job", JobSnapshot(replace(record, spec=spec)))
+                record = replace(record, spec=spec)
+                if change.calendar:
+                    record = replace(record, **self._other_turn(record, change.calendar))
+                await self._store.save(record)
+                self._announce("job", JobSnapshot(record))
+        if change.calendar:
+            self._look()  # a window may have closed, another turn may have come
         return await self.get(job_id)
 
     async def pause(self, job_id: str) -> JobSnapshot:
@@ -298,6 +307,7 @@ def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
         if change.headers is None
         else change.headers,
         guarded=spec.guarded or change.urls is not None,
+        **change.calendar,
     )
     if change.login is None:
         return apart(changed)

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from rangedaemon.client.blame import MOST_BAD, Blame
 from rangedaemon.client.overlap import Read, mirror_identity
+from rangedaemon.client.seldom import Seldom
 from rangedaemon.client.source import Source
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.intervals import ByteRange, IntervalSet
@@ -57,6 +58,7 @@ class Sources:
         self._on_proved = on_proved
         self._vouched = vouched
         self._blame = Blame()
+        self._bad_octets = Seldom(around.clock, self._tell_bad_octets)
         self._proof: Deferred[None] | None = None
         self._stopped = False
 
@@ -98,9 +100,13 @@ class Sources:
         :param surely: whether everybody who had a part in them does.
         """
         for source in self._blame.mark(bad, surely=surely):
-            self._log.warn("{url} gave bad octets: {bad}", url=plain(source.url), bad=bad)
+            self._bad_octets.happened(source)
             if source.bad >= MOST_BAD:
                 self.put_aside(source, BadResponse("gave bad octets again", url=source.url))
+
+    def _tell_bad_octets(self, count: int, source: Source) -> None:
+        url = plain(source.url)
+        self._log.warn("bad octets came {count} times, last from {url}", url=url, count=count)
 
     # -- mirrors ----------------------------------------------------------------------
 
@@ -123,6 +129,7 @@ class Sources:
     def stop(self) -> None:
         """Compare no more."""
         self._stopped = True
+        self._bad_octets.sum_up()
         if self._proof is not None:
             self._proof.cancel()
 

@@ -163,6 +163,13 @@ class ChangedJob(Request):
     password: Password | None = None
     urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
     """Other addresses of the same file, such as a fresh one for one that has expired."""
+    start_at: StartAt | None = None
+    """Another start; null: as soon as may be."""
+    window: WindowText | None = None
+    """Other hours; null: at any time. Who runs outside of them stops at once."""
+    repeat: RepeatBody | None = None
+    """When it runs again; null: it does not, after one more look."""
+    versions: Annotated[int, Field(ge=0, le=1000)] = 0
 
     @model_validator(mode="after")
     def _whose(self) -> Self:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,9 @@ ALIKE = (
     *("on_conflict", "on_change", "start_at", "window", "versions"),
 )
 """Wishes that mean the same wherever they come from, and are called as in `JobSpec`."""
+
+CALENDAR = frozenset({"start_at", "window", "repeat", "versions"})
+"""Wishes that say when."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff\"<>\\]")
@@ -93,9 +96,21 @@ def spec_of(
         source=source,
         guarded=guarded,
         logins=logins_of(urls[0], wished.username, wished.password),
-        repeat=None if wished.repeat is None else Repeat(**wished.repeat.model_dump()),
+        repeat=repeat_of(wish),
         **{name: getattr(wished, name) for name in ALIKE},
     )
+
+
+def repeat_of(wish: object) -> Repeat | None:
+    """When the job that *wish* asks for runs again."""
+    wished: Any = wish
+    return None if wished.repeat is None else Repeat(**wished.repeat.model_dump())
+
+
+def calendar_of(wish: object, given: Collection[str]) -> Mapping[str, Any]:
+    """Those of `CALENDAR` that are *given*, as a job has them."""
+    values: dict[str, Any] = {name: getattr(wish, name) for name in given}
+    return values if "repeat" not in given else values | {"repeat": repeat_of(wish)}
 
 
 def logins_of(url: str, user: str | None, password: str | None) -> tuple[Login, ...]:

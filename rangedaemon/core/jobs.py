@@ -281,6 +281,8 @@ class JobChange:
     """Other request fields, in place of all that there were."""
     login: tuple[str, str] | None = field(default=None, repr=False)
     """Another user and password for the origin of the first address."""
+    calendar: Mapping[str, Any] = field(default_factory=dict)
+    """Of ``start_at``, ``window``, ``repeat`` and ``versions`` those that shall be others."""
 
     @property
     def moves(self) -> bool:

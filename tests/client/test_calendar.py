@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from rangedaemon.core.jobs import JobChange
 from tests.client.test_runner import CONTENT, RunnerCase, S
 from tests.client.world import EPOCH
 
@@ -53,6 +56,30 @@ class CalendarTests(RunnerCase):
         self.world.clock.advance(1001)
         self.assertEqual(self.state(job), S.WAITING)
         self.world.clock.advance(HOUR)
+        self.assertEqual(self.state(job), S.ACTIVE)
+
+    def change(self, job: str, **calendar: Any) -> None:
+        """Give it other hours."""
+        self.world.result(self.runner.change(job, JobChange(calendar=calendar)))
+
+    def test_other_start(self) -> None:
+        """A job that waits for its time can be given another, or none; a queued one, too."""
+        (job,) = self.add("a", start_at="22:30")
+        self.change(job, start_at="22:20")
+        self.assertEqual(self.wait(job), 400.0)
+        self.change(job, start_at=None)
+        self.assertEqual(self.state(job), S.ACTIVE)
+        _, later = self.add("b", "c")
+        self.assertEqual(self.state(later), S.QUEUED)
+        self.change(later, start_at="23:00")
+        self.assertEqual(self.wait(later), 46 * 60 + 40)
+
+    def test_other_window(self) -> None:
+        """One that runs stops when its window is one that is closed."""
+        (job,) = self.add("a")
+        self.change(job, window="23:00-06:00")
+        self.assertEqual(self.wait(job), 46 * 60 + 40)
+        self.change(job, window=None)
         self.assertEqual(self.state(job), S.ACTIVE)
 
     def test_closed_window(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rangedaemon.core.jobs import JobRecord
+from rangedaemon.core.jobs import JobChange, JobRecord
 from rangedaemon.core.repeats import Repeat
 from tests.client.scripted import FULL, HOUR_LATER, Exchange, File
 from tests.client.test_runner import CONTENT, RunnerCase, S
+from tests.client.world import EPOCH
 
 OTHER = CONTENT[::-1] + b"more"
 HOUR = 3600.0
@@ -103,6 +104,22 @@ class UnchangedTests(RepeatingCase):
         self.runner.startService()
         self.world.clock.advance(1)
         self.assertEqual(len(self.new_requests()), 1)
+
+    def test_other_turns(self) -> None:
+        """When the next turn is can be changed while it waits; without turns it looks once more."""
+        job = self.add_one()
+        for repeat, seconds in ((Repeat(every=60), 60.0), (Repeat(every=2 * HOUR), 2 * HOUR)):
+            self.world.result(self.runner.change(job, JobChange(calendar={"repeat": repeat})))
+            self.assertEqual(self.record(job).retry_at, EPOCH + seconds)
+        self.world.result(self.runner.change(job, JobChange(calendar={"repeat": None})))
+        self.world.clock.advance(0)
+        self.assertEqual((self.record(job).state, len(self.new_requests())), (S.COMPLETE, 1))
+        self.world.result(
+            self.runner.change(job, JobChange(calendar={"repeat": HOURLY, "versions": 2}))
+        )
+        after = self.record(job)
+        self.assertEqual((after.state, after.retry_at), (S.WAITING, EPOCH + HOUR))
+        self.assertEqual(after.spec.versions, 2)
 
     def test_local_file_gone(self) -> None:
         """A file that is not there, or of another size, is fetched anew."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.core.jobs import JobState
+from rangedaemon.core.jobs import JobState, Verified
 from tests.control.wire import Reply, Wire, request
 
 OCTETS = bytes(range(200))
@@ -37,9 +37,10 @@ class ContentTests(SynchronousTestCase):
         os.utime(self.file, (LONG_AGO, LONG_AGO))
         self.become(JobState.COMPLETE, "page.html")
 
-    def become(self, state: JobState, filename: str | None) -> None:
+    def become(self, state: JobState, filename: str | None, **changes: object) -> None:
         """The job's state and settled name."""
-        self.wire.jobs.become(self.path.rpartition("/")[2], state=state, filename=filename)
+        job = self.path.rpartition("/")[2]
+        self.wire.jobs.become(job, state=state, filename=filename, **changes)
 
     def content(self, method: str = "GET", **fields: str) -> Reply:
         """The answer."""
@@ -84,6 +85,13 @@ class ContentTests(SynchronousTestCase):
             self.become(state, "page.html")
             reply = self.content()
             self.assertEqual((reply.status, reply.json()["code"]), (409, "state-forbids"))
+
+    def test_between_two_turns(self) -> None:
+        """A job that repeats has its file, whatever it does, until it fetches another."""
+        for state in JobState:
+            self.become(state, "page.html", verified=Verified.LENGTH)
+            reply = self.content()
+            self.assertEqual((reply.status, reply.body), (200, OCTETS), state)
 
     def test_gone(self) -> None:
         """404 where the file was taken away, or a link was put in its place."""

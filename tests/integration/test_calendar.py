@@ -38,6 +38,26 @@ class HoursTests(DownloadCase):
         self.assertEqual(opening, begin.replace(minute=0, second=0, microsecond=0))
         self.assertEqual(self.sent(self.path()), 0)
 
+    def test_changed(self) -> None:
+        """Hours can be changed: what waits for tomorrow starts now, and bad ones are refused."""
+        begin = datetime.now().astimezone() + timedelta(hours=3)
+        job = self.add(self.path(), SIZE, window=f"{begin:%H}:00-{begin:%H}:30")
+        path = f"/api/v1/jobs/{job['id']}"
+        bad = {"window": "22-6", "repeat": {"every": 1, "cron": "* * * * *"}, "versions": -1}
+        reply = self.daemon.api.request("PATCH", path, bad)
+        self.assertEqual(reply.status, 400)
+        places = {error["loc"] for error in reply.json["errors"]}
+        self.assertEqual(places, {"window", "repeat", "versions"})
+        wishes = {"window": None, "repeat": {"cron": "0 3 * * *"}, "versions": 2}
+        changed = self.daemon.api.request("PATCH", path, wishes).json
+        told = changed["window"], changed["repeat"]["cron"], changed["versions"]
+        self.assertEqual(told, (None, "0 3 * * *", 2))
+        until(lambda: self.daemon.api.job(job["id"])["verified"], "it is complete")
+        waits = self.daemon.api.wait_for(job["id"], "waiting")
+        self.assertEqual(datetime.fromisoformat(waits["retry_at"]).astimezone().hour, 3)
+        content = self.daemon.api.request("GET", f"{path}/content")
+        self.assertEqual((content.status, len(content.body)), (200, SIZE))
+
     def test_refused(self) -> None:
         """What is no time and no window is refused, with its place."""
         wishes = {"url": self.origin.url("/a"), "start_at": "noon", "window": "22-6"}

@@ -35,11 +35,13 @@ class ContentRoutes:
         """
         The file of a finished job, or of one that is being fetched: what is asked for first.
 
+        A job that repeats has its last one until another is begun.
+
         :raises StateForbids: it is neither.
         :raises NoSuchFile: it is not there any more.
         """
         record = (await self._jobs.get(job_id(incoming))).record
-        if record.state is not JobState.COMPLETE or record.filename is None:
+        if not _is_finished(record):
             reader = await self._jobs.reader(record.id)
             set_fields(incoming.request, {"Content-Security-Policy": CONTENT_POLICY})
             await serve_growing(incoming.request, record.id, reader, self._files)
@@ -48,6 +50,13 @@ class ContentRoutes:
         set_fields(incoming.request, {"Content-Security-Policy": CONTENT_POLICY})
         named = ("Content-Disposition", format_disposition("attachment", opened.name))
         await serve_open_file(incoming.request, opened, self._files, described=[named])
+
+
+def _is_finished(record: JobRecord) -> bool:
+    """Whether there is a file under the final name: that of this turn, or of the last."""
+    return record.filename is not None and (
+        record.state is JobState.COMPLETE or record.verified is not None
+    )
 
 
 def open_finished(record: JobRecord) -> OpenFile:

@@ -24,7 +24,7 @@ from rangedaemon.control.ports import Jobs
 from rangedaemon.control.pushing import Pushes
 from rangedaemon.control.routing import Incoming, Route
 from rangedaemon.control.views import job_list, job_object, segment_list
-from rangedaemon.control.wishes import spec_of
+from rangedaemon.control.wishes import CALENDAR, calendar_of, spec_of
 from rangedaemon.core.jobs import JobChange, JobSnapshot, JobSpec, JobState
 from rangedaemon.errors import Complaint, InvalidInput, UnknownJob
 
@@ -172,6 +172,7 @@ class JobRoutes:
             set_rate_limit="rate_limit" in given,
             login=wish.login,
             urls=None if wish.urls is None else tuple(dict.fromkeys(wish.urls)),
+            calendar=calendar_of(wish, given & CALENDAR),
         )
         return json_answer(job_object(await self._jobs.change(job_id(incoming), change)))
 
