@@ -60,9 +60,10 @@ def is_like(told: str, printed: str) -> bool:
 class Shell:
     """One bash that runs the commands of a page; what they set and where they go stays."""
 
-    def __init__(self, directory: Path, more: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, env: Mapping[str, str], within: Sequence[str]) -> None:
+        """:param within: the command that bash is an argument of, for another namespace."""
         self._bash = subprocess.Popen(
-            ["bash"], cwd=directory, env=environment(NO_COLOR="1", **more),
+            [*within, "bash"], cwd=directory, env={**env, "NO_COLOR": "1"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
@@ -102,11 +103,11 @@ class Shell:
 class Foreground:
     """A command that goes on in a terminal of its own."""
 
-    def __init__(self, step: Step, directory: Path, more: Mapping[str, str]) -> None:
+    def __init__(self, step: Step, directory: Path, env: Mapping[str, str]) -> None:
         self.log = directory / "foreground.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                ["bash", "-c", step.command], cwd=directory, env=environment(**more), stdout=log,
+                ["bash", "-c", step.command], cwd=directory, env=env, stdout=log,
                 stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         told = f"{step.printed.rstrip()}..."
@@ -138,12 +139,13 @@ class Page:
         directory: Path,
         names: Sequence[tuple[str, str]] = (),
         env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         self._steps = steps_of(page)
         self._names = names
         self._directory = directory
-        self._env = env or {}
-        self._shell = Shell(directory, self._env)
+        self._env = environment() if env is None else env
+        self.shell = Shell(directory, self._env, within)
         self.foreground: Foreground | None = None
         """The last command that goes on."""
 
@@ -161,7 +163,7 @@ class Page:
                 self._end_foreground()
                 self.foreground = Foreground(told, self._directory, self._env)
             else:
-                self._compare(told, self._shell.run(told.command))
+                self._compare(told, self.shell.run(told.command))
 
     def _named(self, text: str) -> str:
         for here, there in self._names:
@@ -179,7 +181,7 @@ class Page:
 
     def close(self) -> None:
         """End everything that was begun."""
-        self._shell.close()
+        self.shell.close()
         self._end_foreground()
 
     def _end_foreground(self) -> None:
