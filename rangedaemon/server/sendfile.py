@@ -100,7 +100,7 @@ class SocketLane:
         """Send ``[start, stop)``, by windows or by shifts."""
         await self.drained()
         while start < stop:
-            if self._quick and _slots.free:
+            if self._quick and _slots.free():
                 start = await self._send_shift(fd, start, stop, watch)
             else:
                 start = await self._send_windows(fd, start, stop, watch)
@@ -114,7 +114,7 @@ class SocketLane:
 
         def work(own: int) -> tuple[int, bool]:
             watch.check()
-            return send_for_a_while(own, fd, start, stop, over)
+            return send_for_a_while(own, fd, start, stop, over=over, wanted=lambda: _slots.wanted)
 
         self._first = _NEXT_WINDOW
         with _slots.taken(), _own_descriptor(self._transport) as own:
@@ -139,7 +139,7 @@ class SocketLane:
                 ready = self._prepared(fd, edge, beyond, watch)
                 await self._send_window(fd, start, edge)
                 start, edge = edge, beyond
-                if self._quick and _slots.free:
+                if self._quick and _slots.free():
                     break
         finally:
             await _settled(ready)

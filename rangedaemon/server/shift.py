@@ -20,6 +20,8 @@ _MOST_SHIFTS: Final = 2
 """At once: half of the threads that the daemon has for its disk stay free for the others."""
 _LENGTH: Final = 0.1
 """Seconds after which others are let in; a turn of the reactor costs a thousandth of it."""
+_LENGTH_ALONE: Final = 1.0
+"""Seconds where there are no others: each shift may put the thread on another core."""
 _WAIT: Final = 20
 """Milliseconds for which a full socket may keep a thread waiting."""
 _MOST_AT_ONCE: Final = 2 * 1024 * 1024
@@ -30,16 +32,19 @@ class Slots:
 
     def __init__(self, most: int = _MOST_SHIFTS) -> None:
         self._free = most
+        self.wanted = False
+        """Whether somebody was refused since the last began; any thread may ask."""
 
-    @property
     def free(self) -> bool:
-        """Whether one more may begin."""
-        return self._free > 0
+        """Whether one more may begin; who is told no wants one."""
+        self.wanted = self._free <= 0
+        return not self.wanted
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """For as long as one lasts."""
         self._free -= 1
+        self.wanted = False
         try:
             yield
         finally:
@@ -47,19 +52,26 @@ class Slots:
 
 
 def send_for_a_while(
-    socket: int, fd: int, start: int, stop: int, over: Callable[[], bool]
+    socket: int,
+    fd: int,
+    start: int,
+    stop: int,
+    *,
+    over: Callable[[], bool],
+    wanted: Callable[[], bool],
 ) -> tuple[int, bool]:
     """
     Send ``[start, stop)`` of *fd* to *socket* as far as that goes in one shift; blocks.
 
     :param socket: a non-blocking one, and a descriptor of our own for it.
     :param over: whether the connection is to end.
+    :param wanted: whether others wait for a shift.
     :returns: how far it went, and whether another shift may follow.  None should where the
         peer does not keep up, nor where the system refuses: the usual way finds out why.
     """
     room = select.poll()
     room.register(socket, select.POLLOUT)
-    end = time.monotonic() + _LENGTH
+    began = time.monotonic()
     while start < stop and not over():
         sent = _sent(socket, fd, start, min(_MOST_AT_ONCE, stop - start))
         if sent is None:
@@ -68,7 +80,7 @@ def send_for_a_while(
         full = sent < _MOST_AT_ONCE and start < stop
         if full and not room.poll(_WAIT):
             return start, False
-        if time.monotonic() >= end:
+        if time.monotonic() - began >= (_LENGTH if wanted() else _LENGTH_ALONE):
             return start, True
     return start, start == stop
 

@@ -226,10 +226,10 @@ class ShiftMixin:
         self.patch(sendfile, "send_for_a_while", self._counted)  # type: ignore[attr-defined]
 
     def _counted(
-        self, own: int, fd: int, start: int, stop: int, over: Callable[[], bool]
+        self, own: int, fd: int, start: int, stop: int, **told: Callable[[], bool]
     ) -> tuple[int, bool]:
         self.shifts += 1
-        return send_for_a_while(own, fd, start, stop, over)
+        return send_for_a_while(own, fd, start, stop, **told)
 
 
 class ShiftWholeTests(ShiftMixin, WholeTests):
@@ -241,7 +241,7 @@ class ShiftWholeTests(ShiftMixin, WholeTests):
         self.patch(sendfile, "_slots", slots)
         await DeferredList([deferToThread(self.fetch) for _ in range(3)])
         self.assertGreater(self.shifts, 0)
-        self.assertTrue(slots.free)
+        self.assertTrue(slots.free())
 
     async def test_no_slot(self) -> None:
         """Where too many threads send already, the reactor does."""
@@ -251,7 +251,7 @@ class ShiftWholeTests(ShiftMixin, WholeTests):
 
     async def test_long(self) -> None:
         """A body takes as many shifts as it needs."""
-        self.patch(shift, "_LENGTH", 0)
+        self.patch(shift, "_LENGTH_ALONE", 0)
         self.patch(shift, "_MOST_AT_ONCE", MIB)
         self.assertEqual(await deferToThread(self.fetch), self.octets)
 
