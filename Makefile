@@ -15,7 +15,7 @@ help:
 	@echo 'make run     run the daemon in the foreground with $(CONFIG)'
 	@echo 'make test    run the whole test suite'
 	@echo 'make lint    check formatting, lint, types and layers'
-	@echo 'make bench   benchmark against the peers on this machine'
+	@echo 'make bench   benchmark against the peers on this machine; WORKS=serving or pulling for a part'
 	@echo 'make docs    build the handbook into docs/_build/html'
 	@echo 'make kill    SIGKILL the daemon KILL_ROUNDS times (100) under twenty jobs'
 	@echo 'make soak    everything at once with faults for SOAK_SECONDS (60), then look at every byte'
@@ -53,7 +53,7 @@ schema: $(VENV)/.installed
 	$(BIN)/python -m rangedaemon.config.schema conf/rangedaemon.schema.json
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m bench $(BENCH_ARGS)
+	$(BIN)/python -m bench $(foreach work,$(WORKS),--only $(work)) $(BENCH_ARGS)
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

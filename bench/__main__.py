@@ -10,8 +10,9 @@ import click
 from bench import machine
 from bench.contenders import Failed
 from bench.peers import absent, installed
+from bench.servers import absent as servers_absent
 from bench.stage import Stage
-from bench.works import WORKS
+from bench.works import GROUPS, WORKS, expanded
 from tests.hostile.asks import octets
 
 
@@ -23,7 +24,9 @@ def _octets(_context: click.Context, _option: click.Parameter, value: str | None
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice(sorted(WORKS)), help="These works.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(sorted([*WORKS, *GROUPS])), help="These works."
+)
 @click.option("--size", callback=_octets, help="Size of the file, as 512MiB; default: per work.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--peer", "peers", multiple=True, help="These peers instead of all installed.")
@@ -41,10 +44,10 @@ def main(
 ) -> None:
     """Measure rangedaemon beside its peers; tables as reStructuredText."""
     click.echo(f"{machine.describe()}; load {machine.load():.1f}\n")
-    if absent():
-        click.echo(f"Not installed, left out: {', '.join(absent())}.\n")
+    if missing := [*absent(), *servers_absent()]:
+        click.echo(f"Not installed, left out: {', '.join(missing)}.\n")
     contenders = [name for name in installed() if not peers or name in peers]
-    for name in only or WORKS:
+    for name in expanded(only):
         with tempfile.TemporaryDirectory(prefix="rangedaemon-bench-", dir=directory) as place:
             stage = Stage(Path(place), rounds, size, contenders, ours, servers)
             with stage.stack:

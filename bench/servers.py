@@ -202,6 +202,12 @@ def present() -> list[str]:
     return [name for name in SERVERS if there.get(name, True)]
 
 
+def absent() -> list[str]:
+    """The servers that it has not."""
+    there = present()
+    return [name for name in SERVERS if name not in there]
+
+
 def start(name: str, root: Path, base: Path) -> Server:
     """Start a server for *root*."""
     base.mkdir(parents=True)

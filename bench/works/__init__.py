@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bench.stage import Stage
 from bench.works import kill, latency, paced, pull, readers, repeats, serving, steering, upload
@@ -29,3 +29,15 @@ WORKS: dict[str, Work] = {
     "events": steering.events,
     "repeats": repeats.repeats,
 }
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "pulling": ("pull", "pull16", "tls", "capped", "slow"),
+    "serving": ("serve", "serve8", "serve-tls", "small", "readers", "readers-tls"),
+}
+"""Works that belong together, by a name that stands for all of them."""
+
+
+def expanded(names: Iterable[str]) -> list[str]:
+    """The works of those names and groups, all where there are none."""
+    asked = list(names)
+    return [work for name in asked for work in GROUPS.get(name, (name,))] or list(WORKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -39,10 +40,15 @@ class Run:
 Act = Callable[[Server], Run]
 
 
-def _sparse(stage: Stage, size: int) -> Path:
+def _full(stage: Stage, size: int) -> Path:
+    """A folder with a file that has no holes and is on its disk, so that nothing writes later."""
     root = stage.place("root")
+    block = os.urandom(MIB)
     with (root / "f.bin").open("wb") as file:
-        file.truncate(size)
+        for number in range(0, size, MIB):
+            file.write((number.to_bytes(8, "big") + block)[: min(MIB, size - number)])
+        file.flush()
+        os.fsync(file.fileno())
     return root
 
 
@@ -53,8 +59,23 @@ def _servers(stage: Stage, root: Path) -> dict[str, Server]:
             continue
         server = start(name, root, stage.directory / "servers" / name)
         stage.stack.callback(server.close)
+        _check(server, tls=False)
+        _check(server, tls=True)
         running[name] = server
     return running
+
+
+def _check(server: Server, *, tls: bool) -> None:
+    """It serves that very file, on both ports: what is measured is what all of them do."""
+    path = server.place.root / "f.bin"
+    start = path.stat().st_size // 2
+    url = server.url("f.bin", tls=tls)
+    command = ["curl", "-q", "-sfk", "-r", f"{start}-{start + 8191}", url]
+    got = subprocess.run(command, capture_output=True, check=True).stdout
+    with path.open("rb") as file:
+        file.seek(start)
+        if got != file.read(8192):
+            raise Failed(f"{url}: not the octets of the file")
 
 
 def _fetch(size: int, ranges: int, *, tls: bool) -> Act:
@@ -98,7 +119,7 @@ def _small(script: Path, seconds: int) -> Act:
 
 
 def _compare(stage: Stage, title: str, units: tuple[str, str], root: Path, act: Act) -> str:
-    """Medians of alternating runs, and the medians of the ratios of the runs of one round."""
+    """Medians of runs that alternate, after one of each to warm up, and their ratios."""
     servers = _servers(stage, root)
     runs: dict[str, list[Run]] = {name: [] for name in servers}
     for server in servers.values():
@@ -116,9 +137,8 @@ def _row(name: str, runs: list[Run], ours: list[Run] | None) -> list[str]:
     rate, cpu = median(run.rate for run in runs), median(run.cpu for run in runs)
     if ours is None:
         return [name, f"{rate:.0f}", "", f"{cpu:.2f}", ""]
-    pairs = list(zip(ours, runs, strict=True))
-    faster = median(own.rate / run.rate for own, run in pairs)
-    dearer = median(own.cpu / max(run.cpu, 0.001) for own, run in pairs)
+    faster = median(run.rate for run in ours) / rate
+    dearer = median(run.cpu for run in ours) / max(cpu, 0.001)
     return [name, f"{rate:.0f}", f"{faster:.2f}", f"{cpu:.2f}", f"{dearer:.2f}"]
 
 
@@ -127,7 +147,7 @@ def _throughput(title: str, ranges: int, *, tls: bool) -> Callable[[Stage], str]
         size = stage.size_or(2048 * MIB)
         act = _fetch(size, ranges, tls=tls)
         told = f"{title}, {size // MIB} MiB, by curl"
-        return _compare(stage, told, ("MiB/s", "CPU s/GiB"), _sparse(stage, size), act)
+        return _compare(stage, told, ("MiB/s", "CPU s/GiB"), _full(stage, size), act)
 
     return work
 
@@ -142,7 +162,7 @@ def small(stage: Stage) -> str:
     if shutil.which("wrk") is None:
         return "small: wrk is not installed\n"
     size = stage.size_or(64 * MIB)
-    root = _sparse(stage, size)
+    root = _full(stage, size)
     script = stage.directory / "range.lua"
     script.write_text(_LUA.format(blocks=size // 4096))
     title = "Serving 4 KiB ranges, keep-alive, 16 connections, by wrk"
