@@ -151,7 +151,7 @@ def ours(place: Place, workers: int = 0) -> Server:
 
 def _nginx(place: Place) -> Server:
     listen = (
-        f"listen 127.0.0.1:{place.tls_port} ssl; "
+        f"listen 127.0.0.1:{place.tls_port} ssl; ssl_protocols TLSv1.2 TLSv1.3; "
         f"ssl_certificate {place.cert}; ssl_certificate_key {place.key};"
     )
     server = Nginx(

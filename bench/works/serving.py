@@ -18,6 +18,16 @@ from bench.servers import OURS, Server, present, start
 from bench.stage import MIB, Stage
 from bench.table import table
 
+_CURL = (
+    "curl",
+    "-q",
+    "-sfk",
+    "--http1.1",
+    "--tlsv1.3",
+    "--tls13-ciphers",
+    "TLS_AES_256_GCM_SHA384",
+)
+"""With the same version and cipher for all, whatever each would choose."""
 _LUA = """
 local at = 0
 request = function()
@@ -70,8 +80,9 @@ def _check(server: Server, *, tls: bool) -> None:
     path = server.place.root / "f.bin"
     start = path.stat().st_size // 2
     url = server.url("f.bin", tls=tls)
-    command = ["curl", "-q", "-sfk", "-r", f"{start}-{start + 8191}", url]
-    got = subprocess.run(command, capture_output=True, check=True).stdout
+    got = subprocess.run(
+        [*_CURL, "-r", f"{start}-{start + 8191}", url], capture_output=True, check=True
+    ).stdout
     with path.open("rb") as file:
         file.seek(start)
         if got != file.read(8192):
@@ -87,7 +98,7 @@ def _fetch(size: int, ranges: int, *, tls: bool) -> Act:
         cpu, began = server.cpu(), time.perf_counter()
         curls = [
             subprocess.Popen(
-                ["curl", "-q", "-sfk", "-o", "/dev/null", "-w", "%{size_download}",
+                [*_CURL, "-o", "/dev/null", "-w", "%{size_download}",
                  *(["-r", f"{a}-{b - 1}"] if ranges > 1 else []), url],
                 stdout=subprocess.PIPE, text=True,
             )
