@@ -31,9 +31,9 @@ class HowtoTests(IntegrationCase):
         for file in ("files/sample.bin", "big.iso", "out/big.iso", "out/photos/1.jpg"):
             write_content(self.place / file, 1, SIZE)
         (self.place / "upload.tokens").touch()
-        self.make_program("rangectl", "-c 'from rangedaemon.control.rangectl import main; main()'")
+        self.make_program("rangectl", "from rangedaemon.control.rangectl import main; main()")
         self.make_program(
-            "aria2p", "-c 'from aria2p.cli.main import main; raise SystemExit(main())'"
+            "aria2p", "import sys; from aria2p.cli.main import main; sys.exit(main())"
         )
         self.configure()
 
