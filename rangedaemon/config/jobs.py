@@ -143,6 +143,12 @@ class Upload(Section):
     """Whether it waits to be resumed by hand."""
     on_change: Literal[OnChange.RESTART, OnChange.FAIL] = OnChange.RESTART
     """What to do where the local file changed after a part of it was pushed."""
+    start_at: StartAt | None = None
+    """Not before: 22:00 by the clock here, or 2026-12-24T22:00:00+01:00."""
+    window: WindowText | None = None
+    """Only in these hours by the clock here: 22:00-06:00, sat,sun 00:00-24:00."""
+    repeat: Repeat | None = None
+    """When it is looked again whether the local file is another one, to be pushed as well."""
 
     @model_validator(mode="after")
     def _whose(self) -> Self:

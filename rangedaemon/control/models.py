@@ -81,7 +81,18 @@ class RepeatBody(Request):
         return self
 
 
-class NewJob(Request):
+class Hours(Request):
+    """When a job may run, and when it does again."""
+
+    start_at: StartAt | None = None
+    """Not before: RFC 3339, or a time of the day by the daemon's clock (22:00)."""
+    window: WindowText | None = None
+    """Only then, by the daemon's clock: 22:00-06:00, mon-fri 20:00-24:00."""
+    repeat: RepeatBody | None = None
+    """When it runs again after its end."""
+
+
+class NewJob(Hours):
     """What `POST /api/v1/jobs` takes."""
 
     kind: Literal["download"] = "download"
@@ -100,11 +111,6 @@ class NewJob(Request):
     paused: bool = False
     on_conflict: Annotated[OnConflict, Field(strict=False)] = OnConflict.RENAME
     on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
-    start_at: StartAt | None = None
-    """Not before: RFC 3339, or a time of the day by the daemon's clock (22:00)."""
-    window: WindowText | None = None
-    """Only then, by the daemon's clock: 22:00-06:00, mon-fri 20:00-24:00."""
-    repeat: RepeatBody | None = None
     versions: Annotated[int, Field(ge=0, le=1000)] = 0
     """How many former files stay, as NAME.1 and so on, where a repeated job brings another."""
 
@@ -121,7 +127,7 @@ class NewJob(Request):
         return tuple(dict.fromkeys(self.urls or [self.url or ""]))
 
 
-class NewUpload(Request):
+class NewUpload(Hours):
     """What `POST /api/v1/jobs` takes where a file, or each file of a folder, shall be pushed."""
 
     kind: Literal["upload"]
@@ -153,8 +159,11 @@ class NewUpload(Request):
         return self
 
 
-class ChangedJob(Request):
-    """What `PATCH /api/v1/jobs/{id}` takes; a field that is not there stays as it is."""
+class ChangedJob(Hours):
+    """What `PATCH /api/v1/jobs/{id}` takes; a field that is not there stays as it is.
+
+    Hours that are null are taken away; who runs outside of its hours stops at once.
+    """
 
     priority: Priority = 0
     rate_limit: RateLimit | None = None
@@ -163,12 +172,6 @@ class ChangedJob(Request):
     password: Password | None = None
     urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
     """Other addresses of the same file, such as a fresh one for one that has expired."""
-    start_at: StartAt | None = None
-    """Another start; null: as soon as may be."""
-    window: WindowText | None = None
-    """Other hours; null: at any time. Who runs outside of them stops at once."""
-    repeat: RepeatBody | None = None
-    """When it runs again; null: it does not, after one more look."""
     versions: Annotated[int, Field(ge=0, le=1000)] = 0
 
     @model_validator(mode="after")

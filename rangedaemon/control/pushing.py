@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rangedaemon.control.wishes import MAX_NAME_OCTETS, check_text, logins_of
+from rangedaemon.control.wishes import MAX_NAME_OCTETS, check_text, logins_of, repeat_of
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.push.tus import is_metadata_key
 from rangedaemon.core.push.values import PushSpec
@@ -27,7 +27,10 @@ MAX_FILES = 1000
 RELATIVE = "relativePath"
 """The name in the metadata that tells where below the pushed folder a file was (as Uppy's)."""
 
-_ALIKE = ("name", "checksum", "headers", "priority", "rate_limit", "paused", "on_change")
+_ALIKE = (
+    *("name", "checksum", "headers", "priority", "rate_limit", "paused", "on_change"),
+    *("start_at", "window"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def upload_of(
         source=source,
         guarded=guarded,
         logins=logins_of(wished.url, wished.username, wished.password),
+        repeat=repeat_of(wish),
         **{name: getattr(wished, name) for name in _ALIKE},
     )
     return spec if relative is None else replace(spec, name=_called(wished.name, relative))

@@ -15,17 +15,20 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from rangedaemon.core.jobs import JobRecord, JobSpec
+from rangedaemon.core.jobs import RUNNING, JobRecord, JobSpec
 
-SECRET = frozenset({"headers", "logins"})
+SECRET = frozenset({"headers", "logins", "metadata"})
 """Wishes whose values are never shown."""
 PLACE = frozenset({"directory", "filename"})
 """Wishes that say where the file goes."""
 WHAT = frozenset({"urls", "checksum"})
 """Wishes that say which file it is."""
+HOW = frozenset({"protocol", "metadata"})
+"""Wishes that say how a file is pushed."""
 _COMPARED = (
     *("urls", "directory", "filename", "checksum", "headers", "logins", "segments", "priority"),
     *("rate_limit", "on_conflict", "on_change", "start_at", "window", "repeat", "versions"),
+    *("protocol", "metadata"),
 )
 
 
@@ -69,7 +72,9 @@ class Difference:
 
 def wishes_of(spec: JobSpec) -> Mapping[str, Any]:
     """What is compared of *spec*, as JSON has it; of secrets a digest."""
-    told: dict[str, Any] = {name: getattr(spec, name) for name in _COMPARED}
+    told: dict[str, Any] = {name: getattr(spec, name) for name in _COMPARED if name not in HOW}
+    told["protocol"] = spec.push and spec.push.protocol
+    told["metadata"] = spec.push and dict(spec.push.metadata)
     told["repeat"] = spec.repeat and asdict(spec.repeat)
     told["headers"], told["logins"] = dict(spec.headers), sorted(map(list, spec.logins))
     plain: dict[str, Any] = json.loads(json.dumps(told))
@@ -102,13 +107,13 @@ def _judged(spec: JobSpec, record: JobRecord | None) -> Difference | None:
     if record is None:
         return Difference(Change.NEW, name, spec=spec)
     before = record.spec.declared
-    if before is None or record.spec.source != "config" or spec.is_upload:
+    if before is None or record.spec.source != "config":
         return None
     now = wishes_of(spec)
     fields = tuple(
         FieldChange(field, _shown(field, before.get(field)), _shown(field, now[field]))
         for field in _COMPARED
-        if before.get(field) != now[field]
+        if field in before and before[field] != now[field]  # else nobody has asked before
     )
     return Difference(Change.CHANGED, name, fields, spec, record) if fields else None
 
@@ -124,6 +129,15 @@ def _shown(field: str, value: Any) -> str:
 def begins_anew(difference: Difference) -> bool:
     """Whether a changed job is another one now: the file that it has is not what is asked for."""
     record, fields = difference.record, {change.field for change in difference.fields}
+    if (
+        record is not None
+        and difference.spec is not None
+        and difference.spec.kind != record.spec.kind
+    ):
+        return True
+    if record is not None and record.spec.is_upload:
+        begun = record.state in RUNNING or record.pushed is not None
+        return begun and bool(fields & (PLACE | WHAT | HOW))
     if record is None or record.filename is None:
         return False
     return bool(fields & PLACE) or bool(fields & WHAT and record.verified is not None)
@@ -134,8 +148,15 @@ def rewished(difference: Difference) -> JobSpec | None:
     if difference.spec is None or difference.record is None:
         return None
     changed: dict[str, Any] = {
-        change.field: getattr(difference.spec, change.field) for change in difference.fields
+        change.field: getattr(difference.spec, change.field)
+        for change in difference.fields
+        if change.field not in HOW
     }
     if WHAT & set(changed):
         changed |= {"metalink": None, "pieces": None, "size": None, "sums": None}
-    return replace(difference.record.spec, declared=difference.spec.declared, **changed)
+    return replace(
+        difference.record.spec,
+        declared=difference.spec.declared,
+        push=difference.spec.push,
+        **changed,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from rangedaemon.client.declaring import planned, reconcile
 from rangedaemon.core.declared import Difference, OnRemoved
 from rangedaemon.core.jobs import JobChange, JobRecord, JobSpec, Login
+from rangedaemon.core.push.values import LocalStamp, Pushed, PushProtocol, PushSpec
 from rangedaemon.core.repeats import Repeat
 from tests.client.scripted import File
 from tests.client.test_runner import CONTENT, RunnerCase, S
@@ -63,6 +64,20 @@ class PlanTests(DeclaredCase):
         self.assertEqual(line, "changed a headers:(secret)>(secret) logins:none>(secret)")
         self.assertNotIn("hunter", repr(self.record("a").spec.declared))
 
+    def test_uploads(self) -> None:
+        """Of an upload everything is told too; what the server is told besides is a secret."""
+        push = PushSpec(PushProtocol.TUS, {"key": "hunter2"})
+        first = self.declared("a", filename="a", kind="upload", push=push, paused=True)
+        self.declare(first)
+        self.assertEqual(self.plan(first), [])
+        other = PushSpec(PushProtocol.AUTO, {"key": "hunter3"})
+        [line] = self.plan(replace(first, push=other, priority=3, window="22:00-06:00"))
+        self.assertEqual(
+            line,
+            "changed a priority:0>3 window:none>22:00-06:00 protocol:tus>auto"
+            " metadata:(secret)>(secret)",
+        )
+
     def test_what_a_run_found(self) -> None:
         """What became of the wishes in a run, or by hand, is no difference."""
         self.world.origin.script = File(CONTENT)
@@ -104,6 +119,24 @@ class ReconcileTests(DeclaredCase):
         self.assertNotEqual(self.record("a").id, before)
         self.assertEqual(self.record("a").state, S.COMPLETE)
         self.assertEqual(self.world.names(), ["a", "other"])
+
+    def test_another_upload(self) -> None:
+        """An upload that was begun is begun anew, one that was not just goes another way."""
+        push = PushSpec(PushProtocol.TUS)
+        spec = self.declared("a", filename="a", kind="upload", push=push, paused=True)
+        self.declare(spec)
+        before = self.record("a")
+        self.declare(replace(spec, push=PushSpec(PushProtocol.IETF), rate_limit=1000))
+        after = self.record("a")
+        self.assertEqual((after.id, after.spec.push), (before.id, PushSpec(PushProtocol.IETF)))
+        self.assertEqual(after.spec.rate_limit, 1000)
+        stamp = LocalStamp(1, 2, 3, 4)
+        self.world.store.put(replace(after, pushed=Pushed(stamp, PushProtocol.IETF)))
+        self.declare(replace(spec, push=PushSpec(PushProtocol.IETF), rate_limit=2000))
+        self.assertEqual(self.record("a").id, before.id)
+        self.declare(replace(spec, filename="b"))
+        self.assertNotEqual(self.record("a").id, before.id)
+        self.assertEqual(self.record("a").spec.filename, "b")
 
     def test_another_hour(self) -> None:
         """Who waits for an hour waits for the new one; who is complete may repeat from now on."""

@@ -8,6 +8,7 @@ from base64 import b64decode
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.core.jobs import JobState, Verified
+from rangedaemon.core.repeats import Repeat
 from tests.client.pushworld import KIB, MIB, NAME, PushWorld, pattern
 
 S = JobState
@@ -35,6 +36,25 @@ class WholeLifeTests(SynchronousTestCase):
                     (len(CONTENT), len(CONTENT), 0, Verified.LENGTH),
                 )
                 self.assertTrue(world.octets(NAME) == CONTENT)
+
+    def test_turns(self) -> None:
+        """One that repeats looks at its file: the same is not pushed again, another one is."""
+        world = PushWorld(self, CONTENT)
+        first = world.push(repeat=Repeat(every=3600.0))
+        self.assertEqual((first.state, first.verified), (S.WAITING, Verified.LENGTH))
+        self.assertEqual((first.retry_at or 0) - (first.finished or 0), 3600.0)
+        seen = len(world.receiver.seen)
+        second = world.push(world.again(first))
+        self.assertEqual((second.state, second.finished), (S.WAITING, first.finished))
+        self.assertEqual(len(world.receiver.seen), seen)
+        world.file.write_bytes(CONTENT[::-1])
+        third = world.push(world.again(second))
+        self.assertEqual((third.state, third.error), (S.WAITING, None))
+        self.assertTrue(world.receiver.whole() == [CONTENT, CONTENT[::-1]])
+        world.file.unlink()
+        fourth = world.push(world.again(third))
+        self.assertEqual(fourth.state, S.WAITING)
+        self.assertEqual(fourth.error and fourth.error.code, "file-missing")
 
     def test_empty_file(self) -> None:
         """No octets are a file too, in each protocol."""

@@ -9,6 +9,7 @@ there, then asks the server what it has.  How it begins and ends is `client.life
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from twisted.python.failure import Failure
 
@@ -106,6 +107,16 @@ class PushJob(Life):
     # -- the story --------------------------------------------------------------
 
     async def _story(self) -> None:
+        if self.record.verified is not None:  # it was pushed before: its turn has come again
+            file = await Outgoing.open(self._habits, self._outbound.allowed, self.record)
+            await file.close(forget=True)
+            if self.record.pushed is not None and self.record.pushed.stamp == file.stamp:
+                await self._books.end(Trigger.UNCHANGED, self._again())
+                return
+            await self._books.save(**pushed_anew())
+        await self._until_pushed()
+
+    async def _until_pushed(self) -> None:
         fruitless, had = 0, self.record.covered.total
         while True:
             try:
@@ -128,8 +139,9 @@ class PushJob(Life):
         await self._books.move(Trigger.FETCHED)
         await file.insist_on_same()
         await cancellable(uploading.finish(pushed.parts))
-        await self._books.move(
+        await self._books.end(
             Trigger.VERIFIED,
+            self._again(),
             verified=Verified.CHECKSUM if self.record.spec.checksum else Verified.LENGTH,
             digest=self.record.spec.checksum,
             pushed=Pushed(pushed.stamp, pushed.protocol),  # its addresses are nobody's business
@@ -298,6 +310,18 @@ class PushJob(Life):
         if self._habits.outbound is None:
             raise StorageFault("this daemon pushes nothing")
         return self._habits.outbound
+
+
+def pushed_anew() -> dict[str, Any]:
+    """What changes in the record of an upload whose file is another one than was pushed."""
+    return {
+        "covered": EMPTY,
+        "remembered": Remembered(),
+        "pushed": None,
+        "verified": None,
+        "digest": None,
+        "finished": None,
+    }
 
 
 def record_span(pushed: Pushed) -> IntervalSet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -46,6 +46,31 @@ RATE = Converted("rate", lambda text: (parse_limit(text),))
 SCHEDULE = Converted("rate", lambda text: (parse_schedule(text),))
 DURATION = Converted("duration", parse_duration)
 HEADER = Converted("'name: value'", parse_header)
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def hours(command: Command) -> Command:
+    """The options that say when a job runs, and when again."""
+    for option in reversed(_HOURS):
+        command = option(command)
+    return command
+
+
+_HOURS = (
+    click.option(
+        "--at",
+        "start_at",
+        metavar="TIME",
+        help="Not before: 22:00 by the daemon's clock, or 2026-12-24T22:00:00+01:00.",
+    ),
+    click.option("--window", metavar="HOURS", help="Only then, such as 22:00-06:00."),
+    click.option(
+        "--every", type=DURATION, help="Again so long after each end, such as 6h, if it changed."
+    ),
+    click.option("--cron", metavar="EXPRESSION", help="Again at these times, as crontab has them."),
+)
 
 
 @click.command()
@@ -91,17 +116,7 @@ HEADER = Converted("'name: value'", parse_header)
     type=click.Choice(["restart", "keep-old", "fail"]),
     help="What to do where the file changes at the origin meanwhile.",
 )
-@click.option(
-    "--at",
-    "start_at",
-    metavar="TIME",
-    help="Not before: 22:00 by the daemon's clock, or 2026-12-24T22:00:00+01:00.",
-)
-@click.option("--window", metavar="HOURS", help="Only then, such as 22:00-06:00.")
-@click.option(
-    "--every", type=DURATION, help="Again so long after each end, such as 6h, if it changed."
-)
-@click.option("--cron", metavar="EXPRESSION", help="Again at these times, as crontab has them.")
+@hours
 @click.option("--versions", type=int, help="Former files to keep as NAME.1 and so on.")
 @click.option("-w", "--wait", is_flag=True, help="Show progress until every job has ended.")
 @json_option

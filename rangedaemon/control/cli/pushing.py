@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rangedaemon.control.cli.adding import HEADER, RATE, common_fields, tell
+from rangedaemon.control.cli.adding import HEADER, RATE, common_fields, hours, tell
 from rangedaemon.control.cli.exits import Exit
 from rangedaemon.control.cli.joblist import Body
 from rangedaemon.control.cli.session import Session, json_option, pass_session
@@ -50,6 +50,7 @@ from rangedaemon.control.cli.watching import Board
     type=click.Choice(["restart", "fail"]),
     help="What to do where the local file changes after a part of it was pushed.",
 )
+@hours
 @click.option("-w", "--wait", is_flag=True, help="Show progress until every job has ended.")
 @json_option
 @pass_session
