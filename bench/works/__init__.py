@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from bench.stage import Stage
-from bench.works import kill, latency, paced, pull, readers, repeats, serving, steering, upload
+from bench.works import (
+    kill,
+    latency,
+    mirrors,
+    paced,
+    pull,
+    readers,
+    repeats,
+    serving,
+    steering,
+    upload,
+)
 
 Work = Callable[[Stage], str]
 
@@ -28,6 +39,7 @@ WORKS: dict[str, Work] = {
     "crowd": steering.crowd,
     "events": steering.events,
     "repeats": repeats.repeats,
+    "mirror": mirrors.mirror,
 }
 
 GROUPS: dict[str, tuple[str, ...]] = {

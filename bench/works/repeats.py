@@ -18,18 +18,18 @@ from tests.integration.waiting import until
 
 FILES = 10_000
 _BATCH = 1000
-_LIMIT = 600.0
+LIMIT = 600.0
 """Seconds that a round of all jobs may take."""
-_FOLDER = 100
+FOLDER = 100
 """Files in each folder."""
-_ANSWERS = re.compile(r'^rangedaemon_origin_answers_total\{status="(\d+)"\} (\S+)', re.M)
+ANSWERS = re.compile(r'^rangedaemon_origin_answers_total\{status="(\d+)"\} (\S+)', re.M)
 
 
 def repeats(stage: Stage) -> str:
     """Ten thousand jobs whose turn comes at once, from an origin of ours, nothing changed."""
     if not stage.ours:
         return ""
-    origin = _origin(stage)
+    origin = origin_of(stage)
     daemon = stage.daemon().daemon
     first = _round(daemon, origin, lambda: _add(daemon, origin), "206")
     daemon.terminate()
@@ -40,20 +40,21 @@ def repeats(stage: Stage) -> str:
     return table(title, columns, [["fetched", *first], ["unchanged", *again]])
 
 
-def _origin(stage: Stage) -> DaemonProcess:
+def origin_of(stage: Stage) -> DaemonProcess:
+    """A daemon that serves, and lists, all the files."""
     root = stage.place("origin-root")
     for number in range(FILES):
         path = root / _name(number)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"%d\n" % number * 100)
-    mounts = [{"path": "/", "root": str(root)}]
+    mounts = [{"path": "/", "root": str(root), "listing": True}]
     origin = DaemonProcess(stage.directory / "origin", {"server": {"mounts": mounts}}).start()
     stage.stack.callback(origin.close)
     return origin
 
 
 def _name(number: int) -> str:
-    return f"{number // _FOLDER}/{number}.txt"
+    return f"{number // FOLDER}/{number}.txt"
 
 
 def _add(daemon: DaemonProcess, origin: DaemonProcess) -> None:
@@ -81,9 +82,9 @@ def _round(
     """
     theirs, began = cpu_seconds(origin.pid), time.perf_counter()
     begin()
-    until(lambda: _is_over(daemon), "all jobs wait for their next turn", _LIMIT)
+    until(lambda: _is_over(daemon), "all jobs wait for their next turn", LIMIT)
     wall = time.perf_counter() - began
-    answers = dict(_ANSWERS.findall(_metrics(daemon)))
+    answers = dict(ANSWERS.findall(metrics(daemon)))
     if answers != {status: f"{FILES}.0"}:
         raise Failed(f"answers of the origin by status: {answers}")
     times = wall, cpu_seconds(daemon.pid), cpu_seconds(origin.pid) - theirs
@@ -92,10 +93,11 @@ def _round(
 
 def _is_over(daemon: DaemonProcess) -> bool:
     time.sleep(0.25)  # the question costs the daemon something, too
-    page = _metrics(daemon)
-    answered = sum(float(count) for _, count in _ANSWERS.findall(page))
+    page = metrics(daemon)
+    answered = sum(float(count) for _, count in ANSWERS.findall(page))
     return answered >= FILES and f'rangedaemon_jobs{{state="waiting"}} {FILES}.0' in page
 
 
-def _metrics(daemon: DaemonProcess) -> str:
+def metrics(daemon: DaemonProcess) -> str:
+    """What the daemon counts."""
     return daemon.api.request("GET", "/metrics").body.decode()
