@@ -78,6 +78,6 @@ class PushesTests(SynchronousTestCase):
                 self.assertTrue(problem.startswith(told), problem)
 
     def test_unknown_kind(self) -> None:
-        """Only two kinds there are."""
+        """Three kinds there are."""
         [problem] = self.complaints("jobs: [{kind: torrent, name: a, url: 'http://a.example/'}]")
-        self.assertIn("jobs.0.kind: expected download or upload", problem)
+        self.assertIn("jobs.0.kind: expected download, upload or mirror", problem)

@@ -4,6 +4,7 @@ from rangedaemon.config.disk import Disk
 from rangedaemon.config.downloads import Downloads
 from rangedaemon.config.jobs import Job, Upload
 from rangedaemon.config.loading import load, parse
+from rangedaemon.config.mirrors import Mirror
 from rangedaemon.config.models import (
     AccessLog,
     Config,
@@ -26,6 +27,7 @@ __all__ = [
     "Downloads",
     "Job",
     "Limits",
+    "Mirror",
     "Mount",
     "Problem",
     "Retry",

@@ -1,4 +1,4 @@
-"""The jobs that a configuration declares: downloads, and files to push."""
+"""The jobs that a configuration declares: downloads, files to push, folders to mirror."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from rangedaemon.config.mirrors import Mirror, Priority, Repeat
 from rangedaemon.config.section import Section
 from rangedaemon.config.values import (
     AbsolutePath,
     Below,
     Checksum,
     Count,
-    Duration,
     Fields,
     FileName,
     HttpUrl,
@@ -27,37 +27,18 @@ from rangedaemon.control.pushing import check_digest, check_metadata
 from rangedaemon.control.wishes import check_pair
 from rangedaemon.core.jobs import OnChange, OnConflict
 from rangedaemon.core.push.values import PushProtocol
-from rangedaemon.core.repeats import check_cron, check_repeat
-
-Priority = Annotated[int, Field(ge=-1000, le=1000, strict=True)]
 
 
 def _known_kind(value: object) -> object:
     if value != "download":
-        raise ValueError("expected download or upload")
+        raise ValueError("expected download, upload or mirror")
     return value
 
 
 def _kind_of(value: object) -> str:
     """Which kind of job a value is meant for."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return "upload" if kind == "upload" else "download"
-
-
-class Repeat(Section):
-    """When a job runs again: so long after its end, or by a cron expression."""
-
-    every: Annotated[Duration, Field(ge=1)] | None = None
-    """From the end of one run to the next."""
-    cron: Annotated[Text, AfterValidator(check_cron)] | None = None
-    """Minute, hour, day of the month, month, weekday, by the clock here."""
-    jitter: Duration = 0.0
-    """Up to so much later, by chance."""
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        check_repeat(self.every, self.cron)
-        return self
+    return kind if kind in ("upload", "mirror") else "download"
 
 
 class Job(Section):
@@ -157,5 +138,8 @@ class Upload(Section):
 
 
 AnyJob = Annotated[
-    Annotated[Job, Tag("download")] | Annotated[Upload, Tag("upload")], Discriminator(_kind_of)
+    Annotated[Job, Tag("download")]
+    | Annotated[Upload, Tag("upload")]
+    | Annotated[Mirror, Tag("mirror")],
+    Discriminator(_kind_of),
 ]

@@ -183,7 +183,7 @@ class Config(Section):
     hooks: tuple[Hook, ...] = ()
     """What is called when something becomes of a job."""
     jobs: tuple[AnyJob, ...] = ()
-    """Downloads and uploads to add at start."""
+    """Downloads, uploads and mirrors to add at start."""
 
     @model_validator(mode="after")
     def _pushed_from_where(self) -> Config:

@@ -28,7 +28,7 @@ HOW = frozenset({"protocol", "metadata"})
 _COMPARED = (
     *("urls", "directory", "filename", "checksum", "headers", "logins", "segments", "priority"),
     *("rate_limit", "on_conflict", "on_change", "start_at", "window", "repeat", "versions"),
-    *("protocol", "metadata"),
+    *("protocol", "metadata", "mirror"),
 )
 
 
@@ -76,6 +76,7 @@ def wishes_of(spec: JobSpec) -> Mapping[str, Any]:
     told["protocol"] = spec.push and spec.push.protocol
     told["metadata"] = spec.push and dict(spec.push.metadata)
     told["repeat"] = spec.repeat and asdict(spec.repeat)
+    told["mirror"] = spec.mirror and asdict(spec.mirror)
     told["headers"], told["logins"] = dict(spec.headers), sorted(map(list, spec.logins))
     plain: dict[str, Any] = json.loads(json.dumps(told))
     for name in SECRET:
@@ -138,6 +139,8 @@ def begins_anew(difference: Difference) -> bool:
     if record is not None and record.spec.is_upload:
         begun = record.state in RUNNING or record.pushed is not None
         return begun and bool(fields & (PLACE | WHAT | HOW))
+    if record is not None and record.spec.mirror is not None:
+        return bool(fields & (PLACE | WHAT))
     if record is None or record.filename is None:
         return False
     return bool(fields & PLACE) or bool(fields & WHAT and record.verified is not None)

@@ -22,7 +22,8 @@ from rangedaemon.client.push.sender import Sender
 from rangedaemon.client.runner import Runner
 from rangedaemon.client.space import DiskRules
 from rangedaemon.client.surroundings import Surroundings
-from rangedaemon.config import Config, Disk, Downloads, Job, Retry, Server, Upload
+from rangedaemon.config import Config, Disk, Downloads, Job, Mirror, Retry, Server, Upload
+from rangedaemon.control.mirroring import mirror_of
 from rangedaemon.control.pushing import PushPlaces, upload_of
 from rangedaemon.control.tokens import Entry, Keyring, Principal, Scope, token_at
 from rangedaemon.control.wishes import spec_of
@@ -106,10 +107,13 @@ def setup_of(server: Server | None) -> SiteSetup:
 
 def specs_of(config: Config) -> list[JobSpec]:
     """The jobs that the configuration declares."""
-    return [
-        _upload(job, config.downloads) if isinstance(job, Upload) else _spec(job, config.downloads)
-        for job in config.jobs
-    ]
+    return [_declared(job, config.downloads) for job in config.jobs]
+
+
+def _declared(job: Job | Upload | Mirror, downloads: Downloads) -> JobSpec:
+    if isinstance(job, Upload):
+        return _upload(job, downloads)
+    return _mirror(job, downloads) if isinstance(job, Mirror) else _spec(job, downloads)
 
 
 def push_places_of(config: Config) -> PushPlaces:
@@ -121,6 +125,16 @@ def _upload(job: Upload, downloads: Downloads) -> JobSpec:
     return upload_of(
         job,
         str(job.file),
+        segments=downloads.segments,
+        source="config",
+        guarded=downloads.guard == "all",
+    )
+
+
+def _mirror(job: Mirror, downloads: Downloads) -> JobSpec:
+    return mirror_of(
+        job,
+        base=str(downloads.directory),
         segments=downloads.segments,
         source="config",
         guarded=downloads.guard == "all",
