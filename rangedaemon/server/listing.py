@@ -26,10 +26,12 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --dim: #999; --link: #8ab4f8; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.25rem; font-weight: 600; overflow-wrap: anywhere }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums }
+table { width: 100%; table-layout: fixed; border-collapse: collapse }
+td { font-variant-numeric: tabular-nums }
 th { text-align: left; font-weight: 500; color: var(--dim); font-size: .85rem }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line) }
 tbody tr:hover { background: #8881 }
+th.size { width: 6rem } th.when { width: 9.5rem }
 .size, .when { text-align: right; white-space: nowrap; color: var(--dim) }
 .name { overflow-wrap: anywhere }
 a { color: var(--link); text-decoration: none } a:hover { text-decoration: underline }
@@ -39,22 +41,29 @@ p { color: var(--dim) }
 
 _STYLE_HASH = b64encode(sha256(f"\n{_STYLE}\n".encode()).digest()).decode()
 
+_UPWARD = (
+    '<tr><td class="name"><a href="../">../</a></td>'
+    '<td class="size"></td><td class="when"></td></tr>'
+)
+
 CONTENT_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'"
 """Nothing but the page's own style (Content Security Policy Level 3)."""
 
 
-def render(kind: str, path: Sequence[str], entries: Sequence[Entry], *, top: bool) -> bytes:
+def render(
+    kind: str, prefix: Sequence[str], segments: Sequence[str], entries: Sequence[Entry]
+) -> bytes:
     """
     The listing of a directory.
 
     :param kind: `HTML` or `JSON`.
-    :param path: the segments of its address, the mount's prefix included.
-    :param top: whether it is the mount's root, above which nothing is listed.
+    :param prefix: the segments of the mount's address; nothing above it is listed.
+    :param segments: those from there to the directory.
     """
     ordered = sorted(entries, key=lambda e: (not e.is_dir, e.name.casefold(), e.name))
     if kind == JSON:
-        return _json(path, ordered)
-    return _html(path, ordered, top=top)
+        return _json((*prefix, *segments), ordered)
+    return _html(prefix, segments, ordered)
 
 
 def _json(path: Sequence[str], entries: Sequence[Entry]) -> bytes:
@@ -72,29 +81,56 @@ def _json(path: Sequence[str], entries: Sequence[Entry]) -> bytes:
     return json.dumps(whole, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _html(path: Sequence[str], entries: Sequence[Entry], *, top: bool) -> bytes:
-    title = escape(_shown("".join(f"/{segment}" for segment in path) + "/"))
-    rows = [] if top else ['<tr><td class="name"><a href="../">../</a></td><td></td><td></td></tr>']
+def _html(prefix: Sequence[str], segments: Sequence[str], entries: Sequence[Entry]) -> bytes:
+    title = escape(_text((*prefix, *segments)))
+    rows = [_UPWARD] if segments else []
     rows += [_row(entry) for entry in entries]
     body = "\n".join(rows)
-    empty = "" if entries else "<p>Nothing here.</p>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{title}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
-        f"<h1>{title}</h1>\n<table>\n"
+        f"<h1>{_trail(prefix, segments)}</h1>\n<table>\n"
         '<thead><tr><th>Name</th><th class="size">Size</th>'
         '<th class="when">Modified (UTC)</th></tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table>\n{empty}</body>\n</html>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table>\n<p>{_sum(entries)}</p>\n</body>\n</html>\n"
     ).encode()
+
+
+def _text(path: Sequence[str]) -> str:
+    return _shown("".join(f"/{segment}" for segment in path) + "/")
+
+
+def _trail(prefix: Sequence[str], segments: Sequence[str]) -> str:
+    """The address, with links to the directories above."""
+    steps = [_text(prefix), *(f"{_shown(segment)}/" for segment in segments)]
+    linked = [
+        f'<a href="{"../" * (len(segments) - depth)}">{escape(step)}</a>'
+        for depth, step in enumerate(steps[:-1])
+    ]
+    return "".join([*linked, escape(steps[-1])])
+
+
+def _sum(entries: Sequence[Entry]) -> str:
+    """How much there is."""
+    files = [entry.size for entry in entries if not entry.is_dir]
+    folders = len(entries) - len(files)
+    counts = [_counted(folders, "folder"), _counted(len(files), "file")]
+    told = ", ".join(count for count in counts if count)
+    return f"{told}, {_human(sum(files))}" if files else told or "Nothing here."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""
 
 
 def _row(entry: Entry) -> str:
     name = escape(_shown(entry.name)) + ("/" if entry.is_dir else "")
-    size = "" if entry.is_dir else f'<span title="{entry.size} bytes">{_human(entry.size)}</span>'
+    size = "" if entry.is_dir else _human(entry.size)
+    exactly = f' title="{entry.size:,} bytes"' if not entry.is_dir and entry.size >= 1024 else ""
     return (
         f'<tr><td class="name"><a href="{escape(_href(entry))}">{name}</a></td>'
-        f'<td class="size">{size}</td>'
+        f'<td class="size"{exactly}>{size}</td>'
         f'<td class="when">{_moment(entry, "%Y-%m-%d %H:%M")}</td></tr>'
     )
 

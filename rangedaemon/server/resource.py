@@ -275,4 +275,4 @@ class _Visit:
 
 def _listing(place: _Mounted, segments: Sequence[str], kind: str) -> bytes:
     entries = place.tree.listdir(segments)
-    return render(kind, (*place.prefix, *segments), entries, top=not segments)
+    return render(kind, place.prefix, segments, entries)

@@ -61,7 +61,7 @@ class RecordedTests(SynchronousTestCase):
         """What our own server lists is found, as HTML and as JSON, whatever the octets."""
         listed = [Listed(name.decode("utf-8", "surrogateescape"), False, 1, 0) for name in names]
         for kind in (HTML, JSON):
-            found = entries(render(kind, ["pub"], listed, top=False), kind=kind)
+            found = entries(render(kind, ["pub"], [], listed), kind=kind)
             spelled = {quote(name, safe=indexes._PCHAR) for name in names}
             self.assertEqual({entry.segment for entry in found}, spelled)
 

@@ -83,6 +83,17 @@ class ListingTests(WireTestCase):
         self.assertIn('href="../"', self.ask("/files/sub%20dir/").body.decode())
         self.assertIn('href="./a%3Ab"', self.ask("/files/sub%20dir/").body.decode())
 
+    def test_way_up(self) -> None:
+        """The heading leads to each directory above, up to the mount's; all is counted."""
+        self.put("sub dir/<deep>/x", b"x" * 2048)
+        page = self.ask("/files/sub%20dir/%3Cdeep%3E/").body.decode()
+        trail = '<a href="../../">/files/</a><a href="../">sub dir/</a>&lt;deep&gt;/'
+        self.assertIn(f"<h1>{trail}</h1>", page)
+        self.assertIn("<p>1 file, 2.0 KiB</p>", page)
+        self.assertIn('title="2,048 bytes"', page)
+        self.assertIn("<p>1 folder, 1 file, 0 B</p>", self.ask("/files/sub%20dir/").body.decode())
+        self.assertIn("<h1>/files/</h1>", self.ask("/files/").body.decode())
+
     def test_json(self) -> None:
         """The same for programs, by Accept."""
         reply = self.ask("/files/", accept="application/json")
