@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.job import Job
 from rangedaemon.client.life import Life
+from rangedaemon.client.push.abandoning import Farewells
 from rangedaemon.client.push.job import PushJob
 from rangedaemon.core.calendar import closing_of
 from rangedaemon.core.jobs import RUNNING, JobEvent, JobRecord, JobSnapshot, JobState
@@ -61,6 +62,7 @@ class Queue(Service):
         self._running: dict[str, tuple[Life, Deferred[None]]] = {}
         self._resting: dict[str, IDelayedCall] = {}
         self._listeners: list[Callable[[JobEvent], None]] = []
+        self._farewells = Farewells()
         self._turn = DeferredLock()
         self._timer: IDelayedCall | None = None
         self._looking = self._look_again = False
@@ -90,6 +92,7 @@ class Queue(Service):
         self._timer = None
         while self._resting:
             self._resting.popitem()[1].cancel()
+        self._farewells.stop()
         return ensureDeferred(self._halt_all())
 
     async def _halt_all(self) -> None:

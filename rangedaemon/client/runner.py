@@ -209,6 +209,7 @@ class Runner(Queue):
                 await forget_all(self._habits, record, delete=delete_files)
             await forget_files(self._habits, record, delete=delete_files)
             await self._store.delete(job_id)
+        self._farewells.tell(self._habits, record)
         self._announce("removed", JobSnapshot(record))
         self._look()
 

@@ -235,9 +235,31 @@ class BrokenPushTests(PushCase):
         """Even ``files=delete`` deletes nothing that was pushed."""
         file = self.outgoing()
         job = self.complete(self.push(file))
+        self.remove(job)
+        self.assertTrue(file.exists())
+
+    def test_removed_in_the_middle(self) -> None:
+        """The other daemon hears of it, and keeps nothing of what it got."""
+        for protocol in ("tus", "ietf"):
+            with self.subTest(protocol):
+                file = self.outgoing(self.named(protocol))
+                before = self.unfinished()
+                job = self.push(file, protocol=protocol, segments=1, rate_limit=SLOW)
+                self.pusher.api.wait_received(job["id"], 1)
+                self.assertGreater(self.unfinished(), before)
+                self.remove(job)
+                until(lambda before=before: self.unfinished() == before, "the upload is gone")
+                self.assert_absent(file.name)
+
+    def remove(self, job: Job) -> None:
+        """Forget a job and its files."""
         reply = self.pusher.api.request("DELETE", f"/api/v1/jobs/{job['id']}?files=delete")
         self.assertEqual(reply.status, 204)
-        self.assertTrue(file.exists())
+
+    def unfinished(self) -> frozenset[Path]:
+        """What the other daemon keeps of uploads that are not whole."""
+        kept = (self.daemon.directory / "state" / "uploads").rglob("*")
+        return frozenset(path for path in kept if path.is_file())
 
 
 class RestartedServerTests(PushCase):

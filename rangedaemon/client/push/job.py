@@ -8,7 +8,6 @@ there, then asks the server what it has.  How it begins and ends is `client.life
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from twisted.python.failure import Failure
@@ -18,6 +17,7 @@ from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.interrupt import Stopped
 from rangedaemon.client.life import INTERNAL, Life
+from rangedaemon.client.push.abandoning import abandon
 from rangedaemon.client.push.meeting import meet, speak
 from rangedaemon.client.push.outbound import Outbound
 from rangedaemon.client.push.outgoing import Outgoing
@@ -43,7 +43,6 @@ from rangedaemon.core.transfer import Trigger
 from rangedaemon.errors import (
     Fault,
     FileChanged,
-    OriginFault,
     StateForbids,
     StorageFault,
     UploadGone,
@@ -188,7 +187,7 @@ class PushJob(Life):
         self._begun_again = True
         await self._close(forget=True)
         if changed:
-            await self._abandon()
+            await self._interrupt.cancellable(abandon(self._habits, self._outbound, self.record))
         await self._books.save(
             pushed=None,
             covered=EMPTY,
@@ -198,16 +197,6 @@ class PushJob(Life):
         )
         if changed:
             self._books.announce("changed")
-
-    async def _abandon(self) -> None:
-        """Let the server forget what it has, if it will."""
-        pushed = self.record.pushed
-        if pushed is None:
-            return
-        uploading = speak(self._habits, self._outbound, self.record, pushed.protocol)
-        for part in pushed.parts:
-            with suppress(OriginFault):
-                await self._interrupt.cancellable(uploading.abandon(part))
 
     # -- the server ---------------------------------------------------------------
 
