@@ -194,7 +194,7 @@ class Runner(Queue):
         return snapshot
 
     async def retry(self, job_id: str) -> JobSnapshot:
-        """Queue a failed or waiting job again at once."""
+        """Queue a failed or waiting job again at once; a mirror that is complete, too."""
         return await self._queue_again(job_id, Move.RETRY)
 
     async def remove(self, job_id: str, *, delete_files: bool) -> None:
@@ -274,6 +274,8 @@ class Runner(Queue):
         async with self._turn:
             running = self._running.get(job_id)
             record = running[0].record if running else await self._record(job_id)
+            if record.spec.mirror is not None and record.state is JobState.COMPLETE:
+                record = replace(record, state=move(record.state, Move.POSTPONE))  # a round more
             snapshot = await self._change(
                 record, event, attempts=0, retry_at=None, error=None, finished=None
             )
