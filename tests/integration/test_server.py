@@ -147,8 +147,8 @@ class ClientTests(ServingCase):
         super().setUp()
         self.goal = self.make_directory() / "got.bin"
 
-    def run_client(self, *command: str | Path) -> None:
-        """Run a client; skip where it is not installed."""
+    def run_client(self, *command: str | Path) -> str:
+        """Run a client, which gets the right file; what it says. Skip where it is not installed."""
         if shutil.which(str(command[0])) is None:
             raise SkipTest(f"{command[0]} is not installed")
         done = subprocess.run(
@@ -158,8 +158,10 @@ class ClientTests(ServingCase):
             timeout=60,
             check=False,
         )
-        self.assertEqual(done.returncode, 0, done.stderr.decode(errors="replace"))
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        self.assertEqual(done.returncode, 0, said)
         self.assert_file(self.goal, SEED, SIZE)
+        return said
 
     def begin(self) -> None:
         """Half of the file is there."""
@@ -168,7 +170,9 @@ class ClientTests(ServingCase):
     def test_curl(self) -> None:
         """``curl -C -`` goes on where it was."""
         self.begin()
-        self.run_client("curl", "-sSf", "-C", "-", "-o", self.goal, self.url)
+        told = "%{http_code} %{size_download}"
+        said = self.run_client("curl", "-sSf", "-C", "-", "-w", told, "-o", self.goal, self.url)
+        self.assertEqual(said, f"206 {SIZE - SIZE // 2}")
 
     def test_curl_parts(self) -> None:
         """``curl -r`` joined by hand."""
@@ -183,7 +187,9 @@ class ClientTests(ServingCase):
     def test_wget(self) -> None:
         """``wget -c`` goes on where it was."""
         self.begin()
-        self.run_client("wget", "-q", "-c", "-O", self.goal, self.url)
+        said = self.run_client("wget", "-S", "-c", "-O", self.goal, self.url)
+        self.assertIn("206 Partial Content", said)
+        self.assertIn(f"bytes {SIZE // 2}-{SIZE - 1}/{SIZE}", said)
 
     def test_aria2(self) -> None:
         """``aria2c -x16`` in sixteen pieces at once."""
