@@ -1,21 +1,16 @@
 """
 TLS towards origins (RFC 8446), made for reading much.
 
-A TLS record holds 16 KiB at most, so a body of one GiB is 65,536 of them, and what is
-done for each counts.  Here that is one call into OpenSSL, by the standard library's
-objects, whose calls cost a tenth of pyOpenSSL's.  What one read of the socket brought goes
-up as one block; bodies are decrypted in lanes (`rangedaemon.storage.lanes`) and written from there.
-
 A connection is handed over only when its handshake is done, so a certificate that is
-refused is the fault of connecting, told in OpenSSL's words.
+refused is the fault of connecting, told in OpenSSL's words.  From then on the session is
+the socket of the transport (`rangedaemon.client.session`), and bodies are decrypted in
+lanes (`rangedaemon.storage.lanes`), straight from the socket, and written from there.
 """
 
 from __future__ import annotations
 
-import os
 import ssl
-from contextlib import suppress
-from threading import Lock
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
@@ -32,212 +27,121 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
-from rangedaemon.client.trust import pin_of
+from rangedaemon.client.session import RECORD, Session
 from rangedaemon.errors import Untrusted
-from rangedaemon.storage.lanes import PIECE, Hauled, Hauler, Lanes, Store, hauled_by
+from rangedaemon.storage.lanes import Hauled, Hauler, Lanes, Store, hauled_by
 
-RECORD: Final = 16 * 1024
-"""Octets that one record may hold (RFC 8446, 5.1)."""
-SCRATCH: Final = 256 * 1024
-"""Octets that are handed up in one block, at most."""
-SEALED: Final = 256 * 1024
-"""Octets that a lane reads at once."""
+_CUT: Final = "the TLS connection was cut"
 
 
-class Session:
-    """The TLS of one connection, without the connection; one thread at a time is in it."""
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What connections of one endpoint have in common."""
 
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        """:param host: the name or address that the certificate must be for."""
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        self._lock = Lock()
-        self.secured = False
-        """Whether the handshake is done."""
-        self.ended = False
-        """Whether the peer said that it sends no more (close_notify)."""
-
-    def shake(self) -> None:
-        """Take the handshake on as far as what was fed goes.
-
-        :raises ssl.SSLError: it failed.
-        """
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return
-        self.secured = True
-
-    def shows_one_of(self, pins: frozenset[str]) -> bool:
-        """Whether the peer's key is one of *pins*; no pins: any key will do."""
-        certificate = self._tls.getpeercert(binary_form=True)
-        return not pins or (certificate is not None and pin_of(certificate) in pins)
-
-    def feed(self, data: bytes | memoryview) -> None:
-        """The connection brought *data*."""
-        with self._lock:
-            self._incoming.write(data)
-
-    def decrypt(self, view: memoryview) -> int:
-        """Put octets of the peer's that were fed whole into *view*; how many; 0: none are left.
-
-        :raises ssl.SSLError: what was fed is not the peer's.
-        """
-        filled, most = 0, len(view)
-        with self._lock, suppress(ssl.SSLWantReadError):
-            while filled < most:
-                # Given a buffer, the standard library's read answers with a count.
-                count: Any = self._tls.read(min(RECORD, most - filled), view[filled:])
-                if count == 0:
-                    self.ended = True
-                    break
-                filled += count
-        return filled
-
-    def encrypt(self, data: bytes) -> None:
-        """Make records of *data*, for `taken`."""
-        left = memoryview(data)
-        with self._lock:
-            while left:
-                left = left[self._tls.write(left) :]
-
-    def close(self) -> None:
-        """Make the record that says that we send no more, for `taken`."""
-        with self._lock, suppress(ssl.SSLError):
-            # It raises, for the peer's own such record is not there yet; nobody waits for it.
-            self._tls.unwrap()
-
-    def taken(self) -> bytes:
-        """What has to be sent now."""
-        return self._outgoing.read()
+    context: ssl.SSLContext
+    host: str
+    pins: frozenset[str]
+    lanes: Lanes
 
 
 class Link(ProtocolWrapper):
     """Between the transport of one connection and the protocol that speaks over TLS."""
 
-    def __init__(
-        self, factory: Any, wrapped: IProtocol, session: Session, lanes: Lanes, pins: frozenset[str]
-    ) -> None:
+    def __init__(self, factory: Any, wrapped: IProtocol, terms: _Terms) -> None:
         super().__init__(factory, wrapped)
         self.hauler: Hauler | None = None
         self.secured: Deferred[IProtocol] = Deferred(lambda _: self.abortConnection())
         """Fires with the protocol when the handshake is done."""
-        self._session = session
-        self._lanes = lanes
-        self._pins = pins
+        self._terms = terms
         self._line: Any = None
+        self._session: Any = None
 
     def makeConnection(self, transport: Any) -> None:
         """The connection is there: begin the handshake."""
         directlyProvides(self, providedBy(transport))
         self.transport = self._line = transport
+        terms = self._terms
+        try:
+            self._session = Session(terms.context, transport, terms.host)
+        except (OSError, ValueError) as error:
+            self._fail(error)
+            return
+        transport.socket = self._session
+        transport.doRead = transport.doWrite = self._shake
         self._shake()
 
-    def dataReceived(self, data: bytes) -> None:
-        """The connection brought records, or parts of them."""
-        self._session.feed(data)
-        if not self._session.secured:
-            self._shake()
-        if self._session.secured:
-            self._hand_up()
-
     def _shake(self) -> None:
+        """Take the handshake on: in place of the connection's own ``doRead`` and ``doWrite``."""
         try:
             self._session.shake()
-        except ssl.SSLError as error:
-            self._flush()  # the alert that tells the peer why
+        except ssl.SSLWantReadError:
+            self._line.stopWriting()
+        except ssl.SSLWantWriteError:
+            self._line.startWriting()
+        except OSError as error:
             self._fail(error)
-            return
-        self._flush()
-        if not self._session.secured:
-            return
-        if not self._session.shows_one_of(self._pins):
-            self._fail(Untrusted("the host's public key is none of those pinned"))
         else:
-            self.hauler = hauled_by(self._line, self._lanes, self._haul, self._hauled)
-            self.wrappedProtocol.makeConnection(cast("ITransport", self))
-            self.secured.callback(self.wrappedProtocol)
+            self._shaken()
 
-    def _hand_up(self) -> None:
-        """Hand up all that was fed and not hauled."""
-        _, view = self._lanes.gear.rooms(SEALED)
-        try:
-            while count := self._session.decrypt(view[:SCRATCH]):
-                self.wrappedProtocol.dataReceived(bytes(view[:count]))
-        except ssl.SSLError as error:
-            self._fail(error)
+    def _shaken(self) -> None:
+        if not self._session.shows_one_of(self._terms.pins):
+            self._fail(Untrusted("the host's public key is none of those pinned"))
             return
-        self._flush()
-        if self._session.ended:
-            self._line.loseConnection()
-
-    def _haul(self, fd: int, store: Store, offset: int, most: int) -> int:
-        """Decrypt what *fd* has into *store*: a `lanes.Move`.
-
-        Never reads more than can be put away: a record's octets are fewer than the
-        octets that it came in.
-
-        :raises StorageFault: they could not be written.
-        """
-        moved = 0
-        while count := self._haul_piece(fd, store, offset + moved, min(most - moved, PIECE)):
-            moved += count
-        return moved
-
-    def _haul_piece(self, fd: int, store: Store, offset: int, most: int) -> int:
-        sealed, opened = self._lanes.gear.rooms(SEALED)
-        held = 0
-        with suppress(OSError):  # nothing more is there; a broken session tells the next read
-            while most - held > RECORD:
-                count = os.readv(fd, [sealed[: most - held]])
-                if count == 0:
-                    break
-                self._session.feed(sealed[:count])
-                held += self._session.decrypt(opened[held:most])
-        return store.write(offset, [opened[:held]]) if held else 0
-
-    def _hauled(self, octets: Hauled) -> None:
-        if octets:
-            self.wrappedProtocol.dataReceived(octets)  # type: ignore[arg-type]
-        self._hand_up()
+        del self._line.doRead, self._line.doWrite
+        self.hauler = hauled_by(self._line, self._terms.lanes, self._haul, self._hauled, RECORD)
+        self.wrappedProtocol.makeConnection(cast("ITransport", self))
+        self.secured.callback(self.wrappedProtocol)
 
     def _fail(self, error: Exception) -> None:
+        if isinstance(error, ssl.SSLEOFError):
+            error = ConnectionLost(_CUT)
         if not self.secured.called:
             self.secured.errback(error)
         self.abortConnection()
 
-    def _flush(self) -> None:
-        records = self._session.taken()
-        if records:
-            self._line.write(records)
+    def dataReceived(self, data: bytes) -> None:
+        """The peer sent *data*."""
+        if self.hauler is None:
+            self._fail(ssl.SSLError("the peer spoke before it was asked for a handshake"))
+            return
+        self.wrappedProtocol.dataReceived(data)
+        self._look()
 
-    def write(self, data: bytes) -> None:
-        """Send *data*."""
-        self._session.encrypt(data)
-        self._flush()
+    def _look(self) -> None:
+        """Whether that was all: no readiness of the socket need tell it again."""
+        if self._session.fault is not None:
+            self.abortConnection()
+        elif self._session.ended:
+            self._line.loseConnection()
 
-    def writeSequence(self, data: Any) -> None:
-        """Send all of *data*."""
-        self.write(b"".join(data))
+    def _haul(self, _fd: int, store: Store, offset: int, most: int) -> int:
+        """Decrypt what the socket has into *store*: a `lanes.Move`.
 
-    def loseConnection(self) -> None:
-        """Send what was written, say that no more comes, and close."""
-        if self._session.secured:
-            self._session.close()
-            self._flush()
-        self._line.loseConnection()
+        Never reads more than can be put away.
 
-    def abortConnection(self) -> None:
-        """Close at once."""
-        self._line.abortConnection()
+        :raises StorageFault: they could not be written.
+        """
+        moved, behind = 0, self._terms.lanes.gear.behind()
+        try:
+            while count := self._session.read_into(room := behind.room()[: most - moved]):
+                more = count + RECORD > len(room)
+                behind.write(store.write, offset + moved, room[:count], more=more)
+                moved += count
+        finally:
+            behind.finish()
+        return moved
+
+    def _hauled(self, octets: Hauled) -> None:
+        if octets:
+            self.wrappedProtocol.dataReceived(octets)  # type: ignore[arg-type]
+        self._look()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; only where the peer said so is that a good end."""
         cause = reason.value
-        if isinstance(cause, ConnectionDone) and not self._session.ended:
-            cause = ConnectionLost("the TLS connection was cut")
-        if self._session.secured:
+        if isinstance(cause, ConnectionDone) and not (self._session and self._session.ended):
+            cause = ConnectionLost(_CUT)
+        if self.hauler is not None:
             self.wrappedProtocol.connectionLost(Failure(cause))
         elif not self.secured.called:
             self.secured.errback(cause)
@@ -246,18 +150,12 @@ class Link(ProtocolWrapper):
 class _Linking(WrappingFactory[Link]):
     noisy = False
 
-    def __init__(
-        self, wrapped: IProtocolFactory, session: Session, lanes: Lanes, pins: frozenset[str]
-    ) -> None:
+    def __init__(self, wrapped: IProtocolFactory, terms: _Terms) -> None:
         super().__init__(wrapped)  # type: ignore[no-untyped-call]
-        self._session = session
-        self._lanes = lanes
-        self._pins = pins
+        self._terms = terms
 
     def buildProtocol(self, addr: Any) -> Link:
-        return Link(
-            self, self.wrappedFactory.buildProtocol(addr), self._session, self._lanes, self._pins
-        )
+        return Link(self, self.wrappedFactory.buildProtocol(addr), self._terms)
 
 
 @implementer(IStreamClientEndpoint)
@@ -280,12 +178,9 @@ class TLSEndpoint:
         :param pins: the keys one of which the host must have; none: any will do.
         """
         self._inner = inner
-        self._context = context
-        self._host = host
-        self._lanes = lanes
+        self._terms = _Terms(context, host, pins, lanes)
         self._clock = clock
         self._timeout = timeout
-        self._pins = pins
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect and shake hands.
@@ -294,8 +189,7 @@ class TLSEndpoint:
             certificate is not trusted, or for another host; `Untrusted`: its key is
             none of those that are pinned.
         """
-        session = Session(self._context, self._host)
-        connected = self._inner.connect(_Linking(factory, session, self._lanes, self._pins))
+        connected = self._inner.connect(_Linking(factory, self._terms))
         return connected.addCallback(self._shaken)
 
     def _shaken(self, link: Any) -> Deferred[IProtocol]:

@@ -29,8 +29,9 @@ from twisted.internet.tcp import Connection
 
 from rangedaemon.errors import StorageFault
 from rangedaemon.storage.lowwater import ENOUGH, Mark, Sweep
+from rangedaemon.storage.writebehind import WriteBehind
 
-MOST: Final = 4 * 1024 * 1024
+MOST: Final = 16 * 1024 * 1024
 """Octets that one haul moves at most."""
 PIECE: Final = 1024 * 1024
 """Octets of a haul that are written at once: what a pipe holds."""
@@ -101,17 +102,24 @@ class Hauler:
     """The reading side of one connection."""
 
     def __init__(
-        self, line: Any, lanes: Lanes, move: Move, deliver: Callable[[Hauled], None]
+        self,
+        line: Any,
+        lanes: Lanes,
+        move: Move,
+        deliver: Callable[[Hauled], None],
+        inside: int = 0,
     ) -> None:
         """
         :param line: the TCP transport.
         :param deliver: tells the protocol above what came.
+        :param inside: octets, at most, that have left the socket and were not moved.
         """
         self._taker: Taker | None = None
         self._line = line
         self._mark = Mark(lanes.sweep, line.socket)
         self._read = line.doRead
         self._move = move
+        self._inside = inside
         self._deliver = deliver
         self.under_way = False
         """Whether a lane moves octets at this moment."""
@@ -126,7 +134,7 @@ class Hauler:
     def _expect(self) -> int:
         """Wait for as much as is worth a haul, where so much is wanted; how much is wanted."""
         wanted = min(self._taker.wanted(), MOST) if self._taker is not None else 0
-        self._mark.expect(min(wanted, ENOUGH) if wanted >= WORTH else 1)
+        self._mark.expect(min(wanted - self._inside, ENOUGH) if wanted >= WORTH else 1)
         return wanted
 
     def read(self) -> BaseException | None:
@@ -169,9 +177,11 @@ class Hauler:
             self._deliver(octets)
 
 
-def hauled_by(line: Any, lanes: Lanes, move: Move, deliver: Callable[[Hauled], None]) -> Hauler:
-    """Let the reads of *line* be hauls where they can."""
-    hauler = Hauler(line, lanes, move, deliver)
+def hauled_by(
+    line: Any, lanes: Lanes, move: Move, deliver: Callable[[Hauled], None], inside: int = 0
+) -> Hauler:
+    """Let the reads of *line* be hauls where they can; parameters as of `Hauler`."""
+    hauler = Hauler(line, lanes, move, deliver, inside)
     line.doRead = hauler.read
     return hauler
 
@@ -213,10 +223,7 @@ class Gear(threading.local):
 
     def __init__(self) -> None:
         self._pipe: _Pipe | None = None
-        self.sealed = memoryview(b"")
-        """Room for octets as they came over TLS."""
-        self.opened = memoryview(b"")
-        """Room for the same, decrypted."""
+        self._behind: WriteBehind | None = None
 
     def splice(self, fd: int, store: Store, offset: int, most: int) -> int:
         """Move octets past this process: a `Move` for plain TCP.
@@ -241,12 +248,10 @@ class Gear(threading.local):
             self._pipe = None  # what is left in it belongs nowhere
             raise
 
-    def rooms(self, sealed: int) -> tuple[memoryview, memoryview]:
-        """Room for *sealed* octets as they came, and for `PIECE` as they are meant."""
-        if not self.opened:
-            self.sealed = memoryview(bytearray(sealed))
-            self.opened = memoryview(bytearray(PIECE))
-        return self.sealed, self.opened
+    def behind(self) -> WriteBehind:
+        """Writes what passes through this process, while this thread reads on."""
+        self._behind = self._behind or WriteBehind()
+        return self._behind
 
 
 class Lanes:

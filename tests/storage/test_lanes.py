@@ -220,6 +220,12 @@ class MarkTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls() and self.clock.advance(1), None)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_inside(self) -> None:
+        """Octets that have left the socket already are not waited for at the socket."""
+        hauler = Hauler(self.line, self.lanes, self.lanes.gear.splice, lambda _: None, 1000)
+        hauler.serve(Claimant(Shelf(), wants=WORTH + 1))
+        self.assertEqual(self.line.marks[-1], WORTH + 1 - 1000)
+
     def test_slow(self) -> None:
         """Little that nothing follows is read soon all the same."""
         for _ in range(2):
