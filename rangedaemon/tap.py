@@ -58,6 +58,7 @@ def makeService(options: Options) -> IService:
     """The daemon as one service."""
     from twisted.internet import reactor  # noqa: PLC0415
 
+    from rangedaemon.client.names import read_numbers_at_once  # noqa: PLC0415
     from rangedaemon.server.steady import keep_steady  # noqa: PLC0415
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
     from rangedaemon.service.logs import begin_anew, observer_of, output_of  # noqa: PLC0415
@@ -65,6 +66,7 @@ def makeService(options: Options) -> IService:
     from rangedaemon.service.signals import take_signals  # noqa: PLC0415
 
     keep_steady(reactor)
+    read_numbers_at_once(reactor)
     raise_file_limit()
     daemon = build(options.loaded, reactor, source=options["config"])
     log, output = options.loaded.log, output_of(options.parent or {})

@@ -14,6 +14,7 @@ from rangedaemon.config import ConfigError, Problem, parse
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+PAGES = [page for page in DOCS.rglob("*.rst") if "_build" not in page.parts]
 _PROOF = re.compile(r":test:`([^`]+)`")
 _YAML = re.compile(r"^\.\. code-block:: yaml\n\n((?:(?:    .*)?\n)+)", re.MULTILINE)
 
@@ -30,15 +31,25 @@ def _methods(path: Path) -> set[str]:
 
 
 class ClaimTests(SynchronousTestCase):
-    """The threat model."""
+    """Claims, and the tests behind them."""
 
-    def test_each_claim_has_its_test(self) -> None:
-        """Every test that stands behind a claim exists."""
-        claims = _PROOF.findall((DOCS / "explanation" / "security.rst").read_text())
-        self.assertGreater(len(claims), 30)
+    def test_each_test_exists(self) -> None:
+        """Every test that a page names is there."""
+        claims = [claim for page in PAGES for claim in _PROOF.findall(page.read_text())]
+        self.assertGreater(len(claims), 45)
         for claim in claims:
             path, _, method = claim.partition("::")
             self.assertIn(method, _methods(ROOT / path), claim)
+
+    def test_no_claim_without(self) -> None:
+        """Every claim of the threat model, and every fault that was tried, names one."""
+        for page, begin in (("security", r"\n\* "), ("crashes", r"\n(?=\S.*\n    )")):
+            text = (DOCS / "explanation" / f"{page}.rst").read_text()
+            text = text.partition("Faults, each tried")[2] or text.partition("Not defended")[0]
+            claims = re.split(begin, text)[1:]
+            self.assertGreater(len(claims), 8)
+            for claim in claims:
+                self.assertRegex(claim, _PROOF)
 
 
 class DependencyTests(SynchronousTestCase):
@@ -58,10 +69,9 @@ class ExampleTests(SynchronousTestCase):
 
     def test_examples(self) -> None:
         """Each can be used as it stands, but for the files that it names."""
-        pages = [page for page in DOCS.rglob("*.rst") if "_build" not in page.parts]
         shown = [
             (page, found)
-            for page in [ROOT / "README.rst", *pages]
+            for page in [ROOT / "README.rst", *PAGES]
             for found in _YAML.findall(page.read_text(encoding="utf-8"))
         ]
         self.assertGreater(len(shown), 4)

@@ -191,6 +191,56 @@ class NetworkTests(IntegrationCase):
         self.assertLess(slowest, 1.0)
 
 
+_SILENT_NAMES = """
+import socket, sys, time
+from pathlib import Path
+
+real = socket.getaddrinfo
+
+def ask(host, *arguments, **more):
+    name = host.decode() if isinstance(host, bytes) else host
+    if name is not None and name.endswith(".test"):
+        silence = Path(sys.argv[-1]).with_name("silence")
+        if silence.exists():
+            time.sleep(5)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        host = "127.0.0.1"
+    return real(host, *arguments, **more)
+
+socket.getaddrinfo = ask
+from twisted.scripts.twistd import run
+run()
+"""
+
+
+class SilentNamesTests(IntegrationCase):
+    """A server of names that does not answer: each question takes five seconds, and fails."""
+
+    def test_others_go_on(self) -> None:
+        """Who needs no name goes on, the daemon answers, and names that come back are taken."""
+        retry: dict[str, Any] = {"attempts": 200, "initial_delay": "100ms", "max_delay": "300ms"}
+        daemon = self.make_daemon(
+            {"downloads": {"retry": retry, "max_active": 40}}, program=_SILENT_NAMES
+        )
+        (daemon.directory / "silence").touch()
+        daemon.start()
+        origin = self.make_origin()
+        jobs = [
+            daemon.api.add(f"http://host{number}.test:{origin.port}/{number}.bin?size={MIB}")["id"]
+            for number in range(20)
+        ]
+        near = daemon.api.add(origin.url(f"/near.bin?size={SIZE}"))
+        done = daemon.api.wait_for(near["id"], "complete", timeout=4.5)
+        self.assert_file(done["path"], 1, SIZE)
+        self.assertLess(max(timed(daemon.api.healthy) for _ in range(20)), 1.0)
+        waiting = daemon.api.wait_for(jobs[0], "waiting")
+        self.assertEqual(waiting["error"]["code"], "unreachable")
+        (daemon.directory / "silence").unlink()
+        for job in jobs:
+            done = daemon.api.wait_for(job, "complete", timeout=60)
+            self.assert_file(done["path"], 1, MIB)
+
+
 _SLOW_DISK = """
 import os, time
 
