@@ -37,6 +37,41 @@ def job(number: int, state: str = "active", **fields: Any) -> dict[str, Any]:
 HALF = job(1, size=4 * MiB, received=2 * MiB, rate=MiB, eta_s=2)
 
 
+def mirror(state: str, **counts: int) -> dict[str, Any]:
+    """A mirror's job object after a round with these counts."""
+    names = ("found", "fetched", "unchanged", "failed", "left", "gone", "deleted")
+    told = dict.fromkeys(names, 0) | counts
+    return job(9, state, kind="mirror", mirror={"round": told if counts else None})
+
+
+class MirrorTests(SynchronousTestCase):
+    """Mirrors count files, not octets."""
+
+    def test_line(self) -> None:
+        """What became of the files; what is nought is not told."""
+        table = {
+            "waiting": (
+                {"found": 9, "fetched": 1, "unchanged": 8},
+                "9 of 9 files: 1 fetched, 8 un",
+            ),
+            "failed": ({"found": 9, "unchanged": 8, "failed": 1}, "8 of 9 files: 8 unchanged, 1 f"),
+            "active": ({}, "no round yet"),
+        }
+        for state, (counts, told) in table.items():
+            self.assertIn(f"({told}", state_line(mirror(state, **counts)))
+        self.assertNotIn("round", state_line(mirror("queued")))
+
+    def test_columns(self) -> None:
+        """Percentages and bars go by files; before a round there is nothing to count."""
+        half = mirror("active", found=10, fetched=2, unchanged=3, left=5)
+        for text in (jobs_table([half], 100).plain, progress([half], 100, 5, 0.0).plain):
+            self.assertIn("50 %", text)
+            self.assertIn("10 files", text)
+        self.assertIn("━" * 10 + "─" * 10, progress([half], 100, 5, 0.0).plain)
+        self.assertIn("5 of 10 files: 2 fetched, 3 unchanged, 5 left", details(half).plain)
+        self.assertIn("0 files", jobs_table([mirror("queued")], 100).plain)
+
+
 class AlignedTests(SynchronousTestCase):
     """Columns that fit."""
 

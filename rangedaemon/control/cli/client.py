@@ -67,11 +67,11 @@ class ApiClient:
         """``GET /jobs/{id}``."""
         return self._job(self._object("GET", _path(job_id)))
 
-    def jobs(self, *, state: str | None = None) -> Iterator[Job]:
-        """``GET /jobs``, page by page, newest first."""
+    def jobs(self, *, state: str | None = None, parent: str | None = None) -> Iterator[Job]:
+        """``GET /jobs``, page by page, newest first; *parent*: a mirror's id, or ``none``."""
         cursor: str | None = None
         while True:
-            wishes = {"limit": str(PAGE), "state": state, "cursor": cursor}
+            wishes = {"limit": str(PAGE), "state": state, "parent": parent, "cursor": cursor}
             query = urlencode({key: value for key, value in wishes.items() if value})
             page = self._object("GET", f"/api/v1/jobs?{query}")
             yield from map(self._job, page.get("jobs", []))

@@ -24,14 +24,27 @@ RESTING = FINISHED | {"paused"}
 @job_words(required=False)
 @click.option("--state", type=click.Choice(list(STYLES)), help="Only jobs in this state.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="The newest so many only.")
+@click.option("--files", "mirror", metavar="JOB", help="The files of this mirror.")
 @json_option
 @pass_session
 def list_jobs(
-    session: Session, words: tuple[str, ...], *, state: str | None, limit: int | None
+    session: Session,
+    words: tuple[str, ...],
+    *,
+    state: str | None,
+    limit: int | None,
+    mirror: str | None,
 ) -> Exit:
-    """List jobs, newest first: all, or those that JOB... means."""
+    """
+    List jobs, newest first: all, or those that JOB... means.
+
+    The files of mirrors are left out, unless they are meant.
+    """
     found: list[Job] = []
-    for job in session.client.jobs(state=state):
+    parent = None if words else "none"
+    if mirror is not None:
+        parent = _one(session, mirror)["id"]
+    for job in session.client.jobs(state=state, parent=parent):
         found.append(job)
         if limit is not None and len(found) >= limit and not words:
             break

@@ -13,6 +13,7 @@ from typing import Any
 from rich.text import Text
 
 from rangedaemon.control.cli.columns import Column, aligned, facts, lines, titled
+from rangedaemon.control.cli.mirrored import amounts, extent, round_text
 from rangedaemon.control.cli.picking import Job, label
 from rangedaemon.control.cli.units import (
     plain,
@@ -72,13 +73,7 @@ def jobs_table(jobs: Sequence[Job], width: int) -> Text:
 
 def _job_row(job: Job) -> list[Text]:
     """The cells of one job."""
-    cells = [
-        show_percent(job["received"], job["size"]),
-        show_size(job["size"]),
-        show_rate(_rate(job)),
-        show_seconds(job["eta_s"]),
-        _titled(job),
-    ]
+    cells = [*amounts(job), show_rate(_rate(job)), show_seconds(job["eta_s"]), _titled(job)]
     return [Text(safe(job["id"])), state_text(job), *map(Text, cells)]
 
 
@@ -101,13 +96,7 @@ def _facts(job: Job) -> list[tuple[str, str | Text]]:
     if job.get("error"):
         told.append(("error", Text(error_text(job), style="red")))
     told += [("url", safe(url)) for url in job.get("urls", [])]
-    done = f"{show_size(job['received'])} of {show_size(job['size'])}"
-    told.append(
-        (
-            "sent" if is_upload(job) else "received",
-            f"{done} {show_percent(job['received'], job['size'])}".rstrip(),
-        )
-    )
+    told.append(_done(job))
     sizes = [("refetched", show_size), ("rate", show_rate), ("rate_limit", show_rate)]
     told += [(key, show(job[key])) for key, show in sizes if job.get(key)]
     if job.get("eta_s") is not None:
@@ -116,8 +105,17 @@ def _facts(job: Job) -> list[tuple[str, str | Text]]:
     return told
 
 
+def _done(job: Job) -> tuple[str, str]:
+    if job.get("mirror") is not None:
+        return "files", round_text(job)
+    done = f"{show_size(job['received'])} of {show_size(job['size'])}"
+    percent = show_percent(job["received"], job["size"])
+    return "sent" if is_upload(job) else "received", f"{done} {percent}".rstrip()
+
+
 _OTHER_FACTS = (
     "kind",
+    "parent",
     "protocol",
     "path",
     "connections",
@@ -154,7 +152,9 @@ def state_line(job: Job) -> str:
         line += f": {error_text(job)}"
     if state == "waiting" and job.get("retry_at"):
         line += f"; next try {safe(job['retry_at'])}"
-    if state == "complete":
+    if job.get("mirror") is not None and state not in {"queued", "probing"}:
+        line += f" ({round_text(job)})"
+    elif state == "complete":
         verified = f", verified by {safe(job['verified'])}" if job.get("verified") else ""
         line += f" ({show_size(job['size'])}{verified}) {_whereto(job)}"
     return line.rstrip()
@@ -207,22 +207,19 @@ def progress(jobs: Sequence[Job], width: int, height: int, now: float) -> Text:
 
 def _progress_row(job: Job, now: float) -> list[Text]:
     """The cells of one bar's line."""
-    size, received = job["size"], job["received"]
-    amount = f"{show_size(received)}/?" if size is None else show_size(size)
-    cells = [
-        show_percent(received, size),
-        amount,
-        show_rate(_rate(job)),
-        show_seconds(job["eta_s"]),
-    ]
+    percent, amount = amounts(job)
+    if job["size"] is None and job.get("mirror") is None:
+        amount = f"{show_size(job['received'])}/?"
+    cells = [percent, amount, show_rate(_rate(job)), show_seconds(job["eta_s"])]
     return [Text(_titled(job)), _bar(job, now), *map(Text, cells), state_text(job)]
 
 
 def _bar(job: Job, now: float) -> Text:
     """A line that fills; where the size is not known, a piece that wanders."""
     start, stop = 0, _BAR
-    if job["size"]:
-        stop = min(_BAR, _BAR * job["received"] // job["size"])
+    done, whole = extent(job)
+    if whole:
+        stop = min(_BAR, _BAR * done // whole)
     elif job["state"] in {"active", "probing"}:
         start = int(now * _STEPS) % (_BAR - _PIECE + 1)
         stop = start + _PIECE

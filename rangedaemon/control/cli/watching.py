@@ -34,7 +34,7 @@ class Board:
     """The jobs that are watched, and how they stand."""
 
     def __init__(self, wanted: Iterable[str] | None) -> None:
-        """*wanted*: their ids; None: every job that is told of."""
+        """*wanted*: their ids; None: every job that is told of, but for the files of mirrors."""
         self._wanted = None if wanted is None else list(dict.fromkeys(wanted))
         self.jobs: dict[str, Job] = {}
         self.removed: set[str] = set()
@@ -57,7 +57,8 @@ class Board:
     def take(self, job: Job) -> bool:
         """Take news of a job; whether it is a new state of one that is watched."""
         job_id = job["id"]
-        if self._wanted is not None and job_id not in self._wanted:
+        meant = not job.get("parent") if self._wanted is None else job_id in self._wanted
+        if not meant:
             return False
         before = self.jobs.get(job_id, {}).get("state")
         self.jobs[job_id] = job
