@@ -26,6 +26,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("control", "tokens"),
     ("control", "allowed_hosts"),
     ("control", "allowed_origins"),
+    ("downloads", "watch"),
     ("downloads", "on_removed"),
     ("downloads", "max_active"),
     ("downloads", "rate_limit"),
@@ -39,6 +40,8 @@ LIVE: tuple[KeyPath, ...] = (
     ("downloads", "checkpoint_interval"),
     ("downloads", "disk"),
     ("jobs",),
+    ("hooks",),
+    ("pushes",),
 )
 """Keys, or whole sections, that may change while the daemon runs."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from twisted.web.resource import IResource
@@ -28,7 +29,7 @@ def build_api(
     *,
     directory: str,
     segments: int,
-    places: PushPlaces,
+    places: Callable[[], PushPlaces],
 ) -> tuple[IResource, EventStream]:
     """The resource of the REST API, and the event stream (whose owner stops it)."""
     daemon = DaemonRoutes(jobs, around, meters)

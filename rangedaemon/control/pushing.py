@@ -9,7 +9,7 @@ name has to be below a directory that files may be pushed from.
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,10 @@ def _called(folder: str | None, relative: str) -> str:
 class Pushes:
     """Turns the wishes of the API into jobs."""
 
-    def __init__(self, places: PushPlaces, in_thread: InThread, *, segments: int) -> None:
+    def __init__(
+        self, places: Callable[[], PushPlaces], in_thread: InThread, *, segments: int
+    ) -> None:
+        """:param places: those that hold now."""
         self._places = places
         self._in_thread = in_thread
         self._segments = segments
@@ -118,9 +121,9 @@ class Pushes:
         :raises InvalidInput: there is no such folder, or it has no files, or too many.
         """
         if wish.file is not None:
-            path = self._places.locate(wish.file)
+            path = self._places().locate(wish.file)
             return [upload_of(wish, path, segments=self._segments)]
-        folder = self._places.locate(wish.folder)
+        folder = self._places().locate(wish.folder)
         names = await self._names(folder)
         return [
             upload_of(wish, f"{folder}/{name}", segments=self._segments, relative=name)
@@ -128,7 +131,7 @@ class Pushes:
         ]
 
     async def _names(self, folder: str) -> Sequence[str]:
-        files_below = self._places.allowed.files_below
+        files_below = self._places().allowed.files_below
         try:
             names = await self._in_thread(files_below, Path(folder), MAX_FILES)
         except FileMissing as fault:

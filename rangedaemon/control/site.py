@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -107,8 +107,8 @@ class Settings:
     allowed_hosts: Collection[str]
     download_directory: str
     """Absolute; no job writes elsewhere."""
-    push_places: PushPlaces = field(default_factory=PushPlaces)
-    """Where files may be pushed from."""
+    push_places: Callable[[], PushPlaces] = PushPlaces
+    """Where files may be pushed from now."""
     config_path: str | None = None
     default_segments: int = 8
     allowed_origins: Collection[str] = ()

@@ -28,7 +28,7 @@ from rangedaemon.control.problems import NotReady
 from rangedaemon.control.site import ControlSite, Host
 from rangedaemon.core.jobs import RUNNING
 from rangedaemon.errors import Fault
-from rangedaemon.service.hooking import hooks_of
+from rangedaemon.service.hooking import hooking
 from rangedaemon.service.joblog import JobLog
 from rangedaemon.service.listeners import Listeners
 from rangedaemon.service.logs import LoggingRoot
@@ -44,8 +44,8 @@ from rangedaemon.service.reloading import Parts, Reloader, declare, plan_of
 from rangedaemon.service.serving import Serving
 from rangedaemon.service.steering import control_site, registry_of
 from rangedaemon.service.stopping import DRAIN_SECONDS, STOP_SECONDS, in_turn, story, together
-from rangedaemon.service.watching import watch
-from rangedaemon.service.wiring import build_runner, keyring_of
+from rangedaemon.service.watching import Watching, folder_of
+from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of
 from rangedaemon.storage import lanes
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
@@ -163,15 +163,31 @@ class Daemon(LoggingRoot):
             in_lane=self._lanes,
         )
         self._runner.subscribe(JobLog())
-        hooks_of(config.hooks, self._reactor, self._runner).setServiceParent(self)  # type: ignore[no-untyped-call]
-        watch(config, self._reactor, self._runner, self._in_disk_thread, self)
+        self._hooks = hooking(config, self._reactor, self._runner, self._in_disk_thread)
+        self._hooks.setServiceParent(self)  # type: ignore[no-untyped-call]
+        watching = Watching(folder_of(config), self._runner, self._reactor, self._in_disk_thread)
+        watching.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._site = control_site(
-            config, self._source, keyring=keyring, runner=self._runner, host=self._as_host()
+            config,
+            self._source,
+            keyring=keyring,
+            runner=self._runner,
+            host=self._as_host(),
+            push_places=lambda: push_places_of(self._config),
         )
         self._control = Listeners(self._reactor, config.control.listen, self._site)
         self._control.setServiceParent(self)  # type: ignore[no-untyped-call]
-        means = (self._in_disk_thread, self._network)
-        parts = Parts(self._serving, self._control, self._site, self._runner, *means)
+        parts = Parts(
+            reactor=self._reactor,
+            serving=self._serving,
+            control=self._control,
+            site=self._site,
+            runner=self._runner,
+            in_thread=self._in_disk_thread,
+            network=self._network,
+            hooks=self._hooks,
+            watching=watching,
+        )
         self._reloader = Reloader(parts, config, self._source, self)
 
     def _as_host(self) -> Host:
@@ -279,6 +295,7 @@ class Daemon(LoggingRoot):
         """Stop at once: cut off whoever is still served."""
         self._log.info("stopping at once")
         self._serving.hasten()
+        self._hooks.hasten()
         self._site.hasten()
 
     def stopService(self) -> Deferred[None]:

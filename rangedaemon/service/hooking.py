@@ -14,28 +14,43 @@ from twisted.web.client import Agent
 
 from rangedaemon.client.hooks.calls import Hook, Hooks
 from rangedaemon.client.hooks.command import command
+from rangedaemon.client.hooks.shelf import FileShelf
 from rangedaemon.client.hooks.webhook import Means, Receiver, webhook
 from rangedaemon.client.runner import Runner
+from rangedaemon.config import Config
 from rangedaemon.config.hooks import Hook as Wish
 from rangedaemon.config.secrets import read_secret
 from rangedaemon.control.views import job_object
 from rangedaemon.core.jobs import JobSnapshot
 from rangedaemon.core.retry import RetryPolicy
 from rangedaemon.service.ports import StartFailed
+from rangedaemon.storage.threads import InThread
 
+SHELF_FILE = "hooks.left"
+"""In the state directory: calls for the next start."""
 FIRST_DELAY, LONGEST_DELAY = 1.0, 300.0
 """Seconds between tries of a webhook."""
 
 
-def hooks_of(wishes: Sequence[Wish], reactor: Any, runner: Runner) -> Hooks:
+def hooking(config: Config, reactor: Any, runner: Runner, in_thread: InThread) -> Hooks:
     """
-    A service that calls what *wishes* name for the jobs of *runner*.
+    A service that calls what *config* names for the jobs of *runner*.
 
     :raises StartFailed: a secret cannot be read any more.
     """
-    hooks = Hooks([_hook(wish, reactor) for wish in wishes], _described, time.time)
+    shelf = FileShelf(config.state_dir / SHELF_FILE, in_thread)
+    hooks = Hooks(hooks_of(config.hooks, reactor), _described, reactor, time.time, shelf)
     runner.subscribe(hooks)
     return hooks
+
+
+def hooks_of(wishes: Sequence[Wish], reactor: Any) -> list[Hook]:
+    """
+    Whom *wishes* name; blocking.
+
+    :raises StartFailed: a secret cannot be read any more.
+    """
+    return [_hook(wish, reactor) for wish in wishes]
 
 
 def _described(snapshot: JobSnapshot) -> tuple[Mapping[str, Any], str]:

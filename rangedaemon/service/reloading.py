@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
 from rangedaemon.client.declaring import planned, reconcile
+from rangedaemon.client.hooks.calls import Hook, Hooks
 from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
@@ -27,9 +29,11 @@ from rangedaemon.core.declared import Difference
 from rangedaemon.errors import BadConfiguration, Complaint, Fault
 from rangedaemon.service.changes import Prepared, all_or_none
 from rangedaemon.service.credentials import reach_of
+from rangedaemon.service.hooking import hooks_of
 from rangedaemon.service.listeners import Listeners, read_certificates
 from rangedaemon.service.ports import StartFailed, clear_reasons, refuse_plain_remote
 from rangedaemon.service.serving import Serving
+from rangedaemon.service.watching import Watching, folder_of
 from rangedaemon.service.wiring import entries_of, retuned, specs_of
 from rangedaemon.storage.threads import InThread
 
@@ -40,12 +44,15 @@ _log = Logger()
 class Parts:
     """What of the daemon a configuration is put in force with."""
 
+    reactor: Any
     serving: Serving
     control: Listeners
     site: ControlSite
     runner: Runner
     in_thread: InThread
     network: Network
+    hooks: Hooks
+    watching: Watching
 
 
 async def declare(runner: Runner, config: Config) -> None:
@@ -128,6 +135,7 @@ class Reloader:
         await self._put_in_force(config)
         self.config = config
         self._retune(config, changed)
+        await self._parts.watching.change(folder_of(config))
         await declare(self._parts.runner, config)
         return [".".join(map(str, key)) for key in changed]
 
@@ -144,6 +152,7 @@ class Reloader:
                         lambda: self._prepare_access(config),
                         lambda: self._prepare_control(config),
                         lambda: self._prepare_reach(config),
+                        lambda: self._prepare_hooks(config),
                         lambda: self._parts.serving.prepare(config.server),
                     ]
                 )
@@ -182,9 +191,19 @@ class Reloader:
         reach = await self._parts.in_thread(reach_of, config.downloads, os.environ)
 
         async def commit() -> None:
-            downloads = config.downloads
             self._parts.network.renew(reach.policy)
-            self._parts.runner.change_habits(lambda habits: retuned(habits, downloads, reach))
+            self._parts.runner.change_habits(lambda habits: retuned(habits, config, reach))
+
+        return Prepared(commit, _nothing)
+
+    async def _prepare_hooks(self, config: Config) -> Prepared:
+        if config.hooks == self.config.hooks:
+            return Prepared(_nothing, _nothing)  # their lines and programs stay as they are
+        make = self._parts.in_thread(hooks_of, config.hooks, self._parts.reactor)
+        hooks: Sequence[Hook] = await make
+
+        async def commit() -> None:
+            self._parts.hooks.change(hooks)
 
         return Prepared(commit, _nothing)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -105,21 +105,42 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def watch(
-    config: Config, reactor: Any, runner: Runner, in_thread: InThread, parent: MultiService
-) -> None:
-    """Have *parent* watch the folder that *config* names, if it does."""
+def folder_of(config: Config) -> Folder | None:
+    """The folder that *config* names, if it does."""
     downloads = config.downloads
     if downloads.watch is None:
-        return
-    folder = Folder(
+        return None
+    return Folder(
         directory=downloads.watch.directory,
         keep=downloads.watch.done == "rename",
         downloads=str(downloads.directory),
         segments=downloads.segments,
         wall=time.time,
     )
-    WatchFolder(folder, runner, reactor, in_thread).setServiceParent(parent)  # type: ignore[no-untyped-call]
+
+
+class Watching(MultiService):
+    """Watches one folder, or none; by and by another."""
+
+    def __init__(
+        self, folder: Folder | None, runner: Runner, clock: IReactorTime, in_thread: InThread
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._means = runner, clock, in_thread
+        self._folder: Folder | None = None
+        self._watch(folder)
+
+    async def change(self, folder: Folder | None) -> None:
+        """Watch this one from now on, once the last look at the former is over."""
+        if folder != self._folder:
+            for former in [*self.services]:
+                await maybeDeferred(former.disownServiceParent)
+            self._watch(folder)
+
+    def _watch(self, folder: Folder | None) -> None:
+        self._folder = folder
+        if folder is not None:
+            WatchFolder(folder, *self._means).setServiceParent(self)  # type: ignore[no-untyped-call]
 
 
 class WatchFolder(Service):

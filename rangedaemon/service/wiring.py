@@ -268,8 +268,13 @@ def build_runner(
     return runner, network
 
 
-def retuned(habits: Habits, downloads: Downloads, reach: Reach) -> Habits:
-    """The habits of jobs that start from now on; the limits of hosts hold at once."""
+def retuned(habits: Habits, config: Config, reach: Reach) -> Habits:
+    """The habits of jobs that start from now on; the limits of hosts and uploads hold at once."""
+    downloads, outbound = config.downloads, habits.outbound
+    if outbound is not None:
+        outbound.pacer.set_rates(config.pushes.rate_limit, None)
+        allowed = push_places_of(config).allowed
+        outbound = replace(outbound, access=reach.access, allowed=allowed)
     habits.around.hosts.set_own_limits(reach.access.connections)
     habits.pacer.set_own_rates(reach.access.rate_limit)
     around = replace(
@@ -286,5 +291,5 @@ def retuned(habits: Habits, downloads: Downloads, reach: Reach) -> Habits:
         disk=_disk_rules(downloads.disk),
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
-        outbound=habits.outbound and replace(habits.outbound, access=reach.access),
+        outbound=outbound,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
@@ -16,15 +17,47 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer
 from zope.interface import implementer
 
-from rangedaemon.client.hooks.calls import AT_ONCE, IN_LINE, Call, Hook, HookFailed, Hooks
+from rangedaemon.client.hooks.calls import (
+    AT_ONCE,
+    IN_LINE,
+    PATIENCE_SECONDS,
+    Call,
+    Hook,
+    HookFailed,
+    Hooks,
+    Left,
+)
+from rangedaemon.client.hooks.shelf import FileShelf
 from rangedaemon.client.hooks.webhook import Means, Receiver, webhook
 from rangedaemon.core.jobs import JobEvent, JobRecord, JobSnapshot, JobSpec, JobState
 from rangedaemon.core.occasions import Occasion, signature
 from rangedaemon.core.retry import RetryPolicy
+from rangedaemon.storage.threads import inline
 
 S = JobState
 SPEC = JobSpec(("http://h/a",), "/d")
 URL = "https://receiver.test/hook"
+
+
+def described(snapshot: JobSnapshot) -> tuple[dict[str, str], str]:
+    """As little of a job as a hook needs."""
+    return {"id": snapshot.record.id}, "{}"
+
+
+class MemoryShelf:
+    """A `Shelf` in memory."""
+
+    def __init__(self) -> None:
+        self.left: Sequence[Left] = []
+
+    async def take(self) -> Sequence[Left]:
+        """As `Shelf.take`."""
+        taken, self.left = self.left, []
+        return taken
+
+    async def put(self, left: Sequence[Left]) -> None:
+        """As `Shelf.put`."""
+        self.left = left
 
 
 class CallsTests(SynchronousTestCase):
@@ -33,13 +66,21 @@ class CallsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.calls: list[tuple[str, str, Deferred[None]]] = []
         self.at_once = False
+        self.clock = Clock()
+        self.shelf = MemoryShelf()
         self.start(self.hook("a"))
 
     def start(self, *hooks: Hook) -> None:
         """Have these called instead."""
-        self.hooks = Hooks(hooks, lambda s: ({"id": s.record.id}, "{}"), lambda: 0.0)
+        self.hooks = Hooks(hooks, described, self.clock, lambda: 0.0, self.shelf)
         self.hooks.startService()
-        self.addCleanup(lambda hooks: self.successResultOf(hooks.stopService()), self.hooks)
+        self.addCleanup(self.stop, self.hooks)
+
+    def stop(self, hooks: Hooks) -> None:
+        """Have it stop, however long that takes."""
+        stopped = hooks.stopService()
+        self.clock.advance(PATIENCE_SECONDS)
+        self.successResultOf(stopped)
 
     def hook(self, name: str, *occasions: Occasion) -> Hook:
         """A hook whose calls the test ends."""
@@ -128,13 +169,75 @@ class CallsTests(SynchronousTestCase):
         self.assertEqual(self.told()[-1], ("z", "start"))
 
     def test_stop(self) -> None:
-        """A stop cuts short what is under way, and begins nothing more."""
+        """A stop waits for calls, those in line too, and hears of nothing new."""
         for number in range(AT_ONCE + 1):
             self.live(str(number), S.PROBING)
-        self.successResultOf(self.hooks.stopService())
-        self.assertEqual(len(self.calls), AT_ONCE)
+        stopped = self.hooks.stopService()
         self.live("late", S.PROBING)
+        for at in range(AT_ONCE + 1):
+            self.assertNoResult(stopped)
+            self.calls[at][2].callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual((len(self.calls), self.shelf.left), (AT_ONCE + 1, []))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_left_over(self) -> None:
+        """What takes too long is cut short, and made after the next start like what was in line."""
+        for number in range(AT_ONCE + 2):
+            self.live(str(number), S.PROBING)
+        self.stop(self.hooks)
         self.assertEqual(len(self.calls), AT_ONCE)
+        self.assertEqual(len(self.shelf.left), AT_ONCE + 2)
+        self.at_once = True
+        self.start(self.hook("b"), self.hook("a"))
+        self.assertEqual(sorted(self.told()[AT_ONCE:]), [(str(n), "start") for n in range(6)])
+        self.assertEqual(self.shelf.left, [])
+
+    def test_hasten(self) -> None:
+        """Who is in a hurry waits for no call."""
+        self.live("x", S.PROBING)
+        stopped = self.hooks.stopService()
+        self.hooks.hasten()
+        self.successResultOf(stopped)
+        self.assertEqual([left.call.job["id"] for left in self.shelf.left], ["x"])
+
+    def test_other_hooks(self) -> None:
+        """Other hooks are called from now on; what was in line of the former is called still."""
+        for number in range(AT_ONCE + 1):
+            self.live(str(number), S.PROBING)
+        self.hooks.change([self.hook("b")])
+        self.live("new", S.PROBING)
+        self.assertEqual(self.told()[AT_ONCE:], [("new", "start")])
+        self.calls[0][2].callback(None)
+        self.assertEqual(self.told()[-1], (str(AT_ONCE), "start"))
+
+
+class FileShelfTests(SynchronousTestCase):
+    """Tests for `rangedaemon.client.hooks.shelf`."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+        self.shelf = FileShelf(self.path, inline)
+
+    def take(self) -> list[Left]:
+        """What is there."""
+        return list(self.successResultOf(ensureDeferred(self.shelf.take())))
+
+    def test_once(self) -> None:
+        """What was put there comes back as it was, and once."""
+        call = Call(
+            Occasion.FAILURE, {"id": "x", "name": "\u2028"}, '{"id":"x","name":"\u2028"}', 1.5
+        )
+        left = [Left("a", call), Left("b", call)]
+        self.successResultOf(ensureDeferred(self.shelf.put(left)))
+        self.assertEqual((self.take(), self.take()), (left, []))
+
+    def test_damaged(self) -> None:
+        """A line that nobody wrote costs no other one."""
+        call = Call(Occasion.START, {}, "{}", 0.0)
+        self.successResultOf(ensureDeferred(self.shelf.put([Left("a", call)])))
+        self.path.write_text(f"null\n[1, 2\n{self.path.read_text()}")
+        self.assertEqual(self.take(), [Left("a", call)])
 
 
 class Answer:

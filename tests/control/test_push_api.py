@@ -24,7 +24,7 @@ class PushCase(ApiTestCase):
         self.directory = Path(tempfile.mkdtemp(prefix="rangedaemon-"))
         self.addCleanup(shutil.rmtree, self.directory)
         places = PushPlaces((str(self.directory), "/srv/other"))
-        self.wire = Wire(options={"push_places": places})
+        self.wire = Wire(options={"push_places": lambda: places})
 
     def ask(self, **body: Any) -> Any:
         """The answer to a new upload."""

@@ -94,7 +94,7 @@ class SiteCase(SynchronousTestCase):
         self.token_file = self.folder / "token"
         self.token_file.write_text(TOKEN + "\n")
         places = PushPlaces((str(self.folder),))
-        self.wire = Wire(options={"push_places": places})
+        self.wire = Wire(options={"push_places": lambda: places})
         self.jobs = self.wire.jobs
         self.site = SocketWire(self.wire)
         self.addCleanup(self.site.close)

@@ -107,6 +107,39 @@ class HookTests(IntegrationCase):
         )
         until(lambda: "hook says" in self.daemon.log, "its words are in the log")
 
+    def test_stop(self) -> None:
+        """A stop waits for a call under way; one that has no end is made again after the start."""
+        flag = self.place / "go"
+        wait = "import os, sys, time\nwhile not os.path.exists(sys.argv[2]): time.sleep(0.05)\n"
+        argv = [sys.executable, "-c", wait + SCRIPT, str(self.place / "slow"), str(flag)]
+        self.start({"name": "slow", "command": argv, "on": ["complete"]})
+        job = self.daemon.api.add(self.origin.url("/a.bin?size=10"))
+        self.daemon.api.wait_for(job["id"], "complete")
+        self.assertEqual(self.daemon.terminate(), 0)
+        self.assertEqual(self.written("slow"), [])
+        flag.touch()
+        self.daemon.start()
+        until(lambda: bool(self.written("slow")), "the call is made after all")
+        self.assertEqual([told["RANGEDAEMON_ID"] for told in self.written("slow")], [job["id"]])
+        self.assertEqual(self.daemon.terminate(), 0)
+        self.assertEqual(len(self.written("slow")), 1)
+
+    def test_reload(self) -> None:
+        """Other hooks count from the reload on; what cannot be used is refused, with its place."""
+        self.start(self.script("one"))
+        self.daemon.configure({"hooks": [{"name": "x", "command": [], "on": ["never"]}]})
+        reply = self.daemon.api.request("POST", "/api/v1/reload")
+        self.assertEqual(reply.status, 422)
+        self.assertIn("hooks.0", str(reply.json["errors"]))
+        sections = {"hooks": [self.script("two")], "downloads": {"retry": FAST_RETRY}}
+        self.daemon.configure(sections)
+        reply = self.daemon.api.request("POST", "/api/v1/reload")
+        self.assertEqual((reply.status, reply.json["changed"]), (200, ["hooks"]))
+        job = self.daemon.api.add(self.origin.url("/b.bin?size=10"))
+        self.daemon.api.wait_for(job["id"], "complete")
+        until(lambda: bool(self.written("two")), "the new hook is called")
+        self.assertEqual(self.written("one"), [])
+
     def test_bad_commands(self) -> None:
         """A hook that hangs, fails or is not there hurts nobody; each is told in the log."""
         self.start(

@@ -71,6 +71,38 @@ class PushCase(UploadCase):
 class PushTests(PushCase):
     """Uploads that meet no difficulty."""
 
+    def test_other_directories(self) -> None:
+        """A reload says anew where files may be pushed from."""
+        file = self.outgoing(size=1000)
+        elsewhere = self.make_directory()
+        pushes = {"directories": [str(elsewhere)], "rate_limit": "100MiB"}
+        downloads = {"retry": FAST_RETRY, "checkpoint_interval": "100ms"}
+        self.pusher.configure({"downloads": downloads, "pushes": pushes})
+        reply = self.pusher.api.request("POST", "/api/v1/reload")
+        changed = ["pushes.directories", "pushes.rate_limit"]
+        self.assertEqual((reply.status, reply.json["changed"]), (200, changed))
+        wish = {"kind": "upload", "url": self.url(), "file": str(file)}
+        refused = self.pusher.api.request("POST", "/api/v1/jobs", wish)
+        self.assertEqual(refused.status, 403)
+        (elsewhere / self.name).write_bytes(content(1, 0, SIZE))
+        self.complete(self.push(elsewhere / self.name))
+        self.assert_received()
+
+    def test_turns(self) -> None:
+        """One that repeats is pushed again when the local file is another one, not before."""
+        file = self.outgoing(size=1000)
+        job = self.push(file, protocol="tus", repeat={"every": 3600})
+        self.pusher.api.wait_for(job["id"], "waiting")
+        sizes = lambda: sorted(path.stat().st_size for path in self.root.glob("test_turns*"))  # noqa: E731
+        self.assertEqual(sizes(), [1000])
+        self.pusher.api.act(job["id"], "retry")
+        self.pusher.api.wait_for(job["id"], "waiting")
+        self.assertEqual(sizes(), [1000])
+        self.outgoing(size=2000, seed=2)
+        self.pusher.api.act(job["id"], "retry")
+        self.pusher.api.wait_for(job["id"], "waiting")
+        self.assertEqual(sizes(), [1000, 2000])
+
     def test_each_protocol(self) -> None:
         """The other daemon has the file under its name, octet by octet."""
         for protocol in PROTOCOLS:

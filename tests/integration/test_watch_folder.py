@@ -63,6 +63,26 @@ class WatchFolderTests(IntegrationCase):
         until(lambda: self.names() == ["l.txt.done"], "it is taken")
         self.assertEqual(len(self.daemon.api.jobs()), 1)
 
+    def test_another_folder(self) -> None:
+        """A reload has another folder watched, and the former one no more; or none at all."""
+        self.start()
+        former, self.folder = self.folder, self.make_directory()
+        downloads = {"watch": {"directory": str(self.folder)}}
+        self.daemon.configure({"downloads": downloads})
+        reply = self.daemon.api.request("POST", "/api/v1/reload")
+        self.assertEqual(
+            (reply.status, reply.json["changed"]), (200, ["downloads.watch.directory"])
+        )
+        (former / "old.txt").write_text("http://127.0.0.1:1/old\n")
+        self.drop("new.txt", "http://127.0.0.1:1/new\n")
+        until(lambda: self.names() == [], "the new folder is watched")
+        self.assertEqual([path.name for path in former.iterdir()], ["old.txt"])
+        self.daemon.configure({})
+        self.assertEqual(self.daemon.api.request("POST", "/api/v1/reload").status, 200)
+        self.drop("later.txt", "http://127.0.0.1:1/later\n")
+        self.assertEqual(self.daemon.terminate(), 0)
+        self.assertEqual(self.names(), ["later.txt"])
+
     def test_still_written(self) -> None:
         """A file is left alone until nobody has written to it for a while."""
         self.start()
