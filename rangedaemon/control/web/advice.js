@@ -14,8 +14,17 @@ export const STATES = {
 /** Whether octets leave by a job. */
 export const isUpload = ({ kind }) => kind === "upload";
 
+/** Whether a job mirrors a folder. */
+export const isMirror = ({ kind }) => kind === "mirror";
+
+const MIRROR_STATES = { probing: "Reading the listing", active: "Mirroring" };
+
 /** The state of a job in words. */
-export const stateOf = (job) => (isUpload(job) && job.state === "active" ? "Uploading" : STATES[job.state] ?? job.state);
+export function stateOf(job) {
+  if (isUpload(job) && job.state === "active") return "Uploading";
+  if (isMirror(job) && !job.error && job.state === "waiting") return "Waiting for its turn";
+  return (isMirror(job) && MIRROR_STATES[job.state]) || (STATES[job.state] ?? job.state);
+}
 
 const ADVICE_FOR_UPLOADS = {
   "not-found": ["The server takes no uploads at this address.", "Check the address, or push the file again to another one."],
@@ -54,6 +63,7 @@ const ADVICE = {
   "name-taken": ["A file of that name is there already.", "Remove the file, or add the download again with another file name."],
   "part-file-lost": ["The unfinished file is gone or was changed.", "Try again: it is fetched anew."],
   "outside-directory": ["The folder is outside the download folder.", "Name a folder below it."],
+  incomplete: ["Not all of the folder could be mirrored.", "The details name the files; try again to ask for those once more."],
   storage: ["The disk or the journal failed.", "Look into the daemon's log, then try again."],
 };
 
@@ -73,8 +83,8 @@ export function sentence(problem) {
 export const can = {
   pause: ({ state }) => ["queued", "probing", "active", "waiting", "verifying"].includes(state),
   resume: ({ state }) => state === "paused",
-  retry: ({ state }) => state === "failed" || state === "waiting",
-  save: (job) => job.state === "complete" && !isUpload(job),
+  retry: (job) => job.state === "failed" || job.state === "waiting" || (isMirror(job) && job.state === "complete"),
+  save: (job) => job.state === "complete" && !isUpload(job) && !isMirror(job),
   play: (job) => !isUpload(job) && PLAYABLE.test(job.filename ?? "") && ["active", "verifying", "complete"].includes(job.state),
 };
 

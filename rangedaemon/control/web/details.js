@@ -1,8 +1,9 @@
 // What a job's row shows when it is opened: the map, the facts, the wishes.
 
-import { isUpload } from "./advice.js";
+import { isMirror, isUpload } from "./advice.js";
 import { change, get } from "./api.js";
 import { h, say } from "./dom.js";
+import { Files } from "./mirror.js";
 import { attempt, notice } from "./notices.js";
 import { SegmentMap } from "./segments.js";
 import { duration, moment, parseSize, size } from "./units.js";
@@ -30,7 +31,7 @@ export class Details {
   constructor(job, onChange) {
     this.job = job;
     this.onChange = onChange;
-    this.map = new SegmentMap(isUpload(job));
+    this.map = isMirror(job) ? new Files(job) : new SegmentMap(isUpload(job));
     this.list = h("dl", { class: "facts-list" });
     this.wishes = new Wishes(job, (wishes) => this.#wish(wishes));
     this.element = h("div", { class: "details", id: `details-${job.id}` }, this.map.element, this.list, this.wishes.element);
@@ -66,11 +67,20 @@ export class Details {
 
   async #refresh() {
     this.#timer = null;
-    const told = await attempt("The segments cannot be shown", () => get(`jobs/${this.job.id}/segments`));
-    if (told && this.element.isConnected) this.map.show(told.segments, this.job.size);
+    const told = await attempt("What it is made of cannot be shown", () => this.#look());
     if (this.#timer === null && told && RUNNING.includes(this.job.state)) {
       this.#timer = setTimeout(() => this.#refresh(), REFRESH);
     }
+  }
+
+  /** Ask for the segments, or for the files of a mirror. */
+  async #look() {
+    if (isMirror(this.job)) await this.map.refresh();
+    else {
+      const { segments } = await get(`jobs/${this.job.id}/segments`);
+      if (this.element.isConnected) this.map.show(segments, this.job.size);
+    }
+    return true;
   }
 
   async #wish(wishes) {
@@ -84,6 +94,8 @@ export class Details {
 function factsOf(job) {
   return [
     [isUpload(job) ? "Pushed to" : job.urls.length > 1 ? "Addresses" : "Address", job.urls.join("\n")],
+    ["Folder", isMirror(job) ? job.directory : null],
+    ["Next round", isMirror(job) && !job.error && job.retry_at ? moment(job.retry_at) : null],
     ["Protocol", job.protocol && (PROTOCOLS[job.protocol] ?? job.protocol)],
     ["File", isUpload(job) || job.state === "complete" ? job.path : job.path && `${job.path} (when it is complete)`],
     ["Added", moment(job.created)],

@@ -1,6 +1,6 @@
 // The page, put together.
 
-import { can, isUpload } from "./advice.js";
+import { can, isMirror, isUpload } from "./advice.js";
 import { Adding, linesOf } from "./adding.js";
 import { get, remove, steer } from "./api.js";
 import { $, dialog, h, mark, say } from "./dom.js";
@@ -40,6 +40,8 @@ function askToRemove(job) {
   $("remove-all").hidden = isUpload(job);
   say($("remove-what"), isUpload(job)
     ? "The daemon forgets the upload. The local file stays, and so does what the server has of it."
+    : isMirror(job)
+    ? "The daemon forgets the mirror and the jobs of its files. The files that it fetched can stay or go."
     : job.state === "complete"
     ? "The daemon forgets the download. The finished file can stay or go."
     : "The download stops and is forgotten. What was fetched so far can stay or go.");

@@ -1,8 +1,9 @@
 // One job of the list.
 
-import { adviceFor, can, isUpload, stateOf } from "./advice.js";
+import { adviceFor, can, isMirror, isUpload, stateOf } from "./advice.js";
 import { Details } from "./details.js";
 import { h, mark, say } from "./dom.js";
+import { extentOf, roundOf } from "./mirror.js";
 import { title } from "./store.js";
 import { duration, percent, rate, size } from "./units.js";
 
@@ -69,11 +70,12 @@ export class Row {
   }
 
   #progress(job, name) {
-    const unknown = job.size === null && job.state !== "complete";
-    const done = job.state === "complete" ? 100 : percent(job.received, job.size);
+    const [part, whole] = isMirror(job) ? extentOf(job) : [job.received, job.size];
+    const unknown = whole === null && job.state !== "complete";
+    const done = job.state === "complete" ? 100 : percent(part, whole);
     mark(this.bar, "aria-label", `Progress of ${name}`);
     mark(this.bar, "aria-valuenow", unknown ? null : done);
-    const exact = job.size ? Math.min(1, job.received / job.size) : done / 100;
+    const exact = whole ? Math.min(1, part / whole) : done / 100;
     this.fill.style.width = `${unknown ? 0 : 100 * exact}%`;
     this.bar.classList.toggle("unknown", unknown && job.state === "active");
   }
@@ -95,6 +97,14 @@ export class Row {
 }
 
 function factsOf(job) {
+  const parts = isMirror(job) ? roundOf(job) : octetsOf(job);
+  if (job.priority) parts.push(`priority ${job.priority}`);
+  if (job.rate_limit) parts.push(`at most ${rate(job.rate_limit)}`);
+  parts.push(isUpload(job) ? `to ${from(job)}` : from(job));
+  return parts;
+}
+
+function octetsOf(job) {
   const { state } = job;
   const known = job.size !== null;
   const parts = [];
@@ -106,9 +116,6 @@ function factsOf(job) {
     if (job.eta_s !== null) parts.push(`${duration(job.eta_s)} left`);
     parts.push(job.connections === 1 ? "1 connection" : `${job.connections} connections`);
   }
-  if (job.priority) parts.push(`priority ${job.priority}`);
-  if (job.rate_limit) parts.push(`at most ${rate(job.rate_limit)}`);
-  parts.push(isUpload(job) ? `to ${from(job)}` : from(job));
   return parts;
 }
 

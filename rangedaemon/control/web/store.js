@@ -25,8 +25,9 @@ export class Store extends EventTarget {
   #feeds = new Map();
   #limit = MOST;
 
-  /** A job as it is now. */
+  /** A job as it is now; the files of a mirror are shown by its row. */
   put(job) {
+    if (job.parent) return;
     this.jobs.set(job.id, job);
     this.#changed();
     if (this.jobs.size > this.#limit) this.reload();
@@ -108,7 +109,7 @@ export class Store extends EventTarget {
   }
 
   async #page(feed, jobs) {
-    const query = new URLSearchParams({ limit: PAGE });
+    const query = new URLSearchParams({ limit: PAGE, parent: "none" });
     if (feed.state) query.set("state", feed.state);
     if (feed.next) query.set("cursor", feed.next);
     const page = await get(`jobs?${query}`);
