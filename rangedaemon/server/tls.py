@@ -9,6 +9,7 @@ so that the order of records stays whatever happens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,7 +21,12 @@ from rangedaemon.server.bulktls import release_output
 from rangedaemon.server.lanes import LARGEST_BLOCK, Peer, await_drained, paced
 from rangedaemon.server.pacing import Paces
 from rangedaemon.server.watch import Watch
-from rangedaemon.storage.reading import read_cached_into, read_exactly
+from rangedaemon.storage.reading import (
+    lives_in_memory,
+    read_cached_into,
+    read_exactly,
+    read_into,
+)
 from rangedaemon.storage.threads import InThread
 
 _RECORD: Final = 16 * 1024
@@ -56,6 +62,10 @@ class TlsLane:
         self._tls: Any = peer.transport
         self._below: Any = peer.transport.transport
         self._block = _RECORD
+        self._read: Callable[[int, int, memoryview], bool] = read_cached_into
+        """For the reactor thread; false where that would have to wait."""
+        self._asked = False
+        """Whether a file system that cannot tell is known to be memory, or not."""
         self._quick = False
         """Whether the peer has taken much, and the last of it soon."""
         peer.attach()
@@ -115,7 +125,7 @@ class TlsLane:
         room = True
         while room and start < stop:
             block = _plain[: min(self._block, stop - start)]
-            if not read_cached_into(fd, start, block):
+            if not self._read(fd, start, block):
                 break
             room = self._encrypt(connection, block)
             start += len(block)
@@ -126,8 +136,12 @@ class TlsLane:
         Have a thread read, and send that; say how far it went.
 
         Where the octets are on the disk, and where the file system cannot say that they are
-        not: network file systems, overlays, even those that are nothing but memory.
+        not: network file systems, overlays, the first octets from one that is nothing but memory.
         """
+        if not self._asked:
+            self._asked = True
+            if await self._in_thread(lives_in_memory, fd):
+                self._read = read_into
         edge = min(stop, start + (LARGEST_BLOCK if self._quick else self._block))
         octets = memoryview(await self._in_thread(_read_unchanged, fd, start, edge, watch))
         self._peer.check()

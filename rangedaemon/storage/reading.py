@@ -8,6 +8,8 @@ all (preadv2(2), RWF_NOWAIT).  Everything else here blocks; call it off the reac
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import Final
 
 from rangedaemon.errors import StorageFault
@@ -55,6 +57,31 @@ def read_cached_into(fd: int, start: int, buffer: memoryview) -> bool:
         return os.preadv(fd, [buffer], start, _NOWAIT) == len(buffer)
     except OSError:
         return False  # not in memory, or a file system that cannot tell
+
+
+def read_into(fd: int, start: int, buffer: memoryview) -> bool:
+    """As `read_cached_into`, of a file that `lives_in_memory`."""
+    try:
+        return os.preadv(fd, [buffer], start) == len(buffer)
+    except OSError:
+        return False
+
+
+def lives_in_memory(fd: int) -> bool:
+    """
+    Whether the file system of *fd* is nothing but memory, and reading it waits for no disk.
+
+    That of Linux cannot be asked for what is in memory.  What was swapped out has to be
+    waited for, but so has what is our own.
+    """
+    try:
+        about = Path(f"/proc/self/fdinfo/{fd}").read_text()
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return False
+    (place,) = re.findall(r"^mnt_id:\s*(\d+)$", about, re.MULTILINE) or [""]
+    kinds = re.findall(rf"^{place} .*? - (\S+)", mounts, re.MULTILINE)
+    return bool(place) and kinds[:1] in (["tmpfs"], ["ramfs"])
 
 
 def seems_cached(fd: int, start: int, stop: int, *, phase: int = 0) -> bool:

@@ -15,6 +15,7 @@ from rangedaemon.server.bulktls import over_tls
 from rangedaemon.server.certificates import read_certificate
 from rangedaemon.server.lanes import Peer, paced
 from rangedaemon.server.pacing import Paces
+from rangedaemon.storage.reading import read_into
 from tests.integration import test_body as plain
 from tests.integration.body_case import MIB, reactor
 from tests.integration.nginx import make_certificate
@@ -108,3 +109,31 @@ class NoCachePeerTests(NoCacheMixin, plain.PeerTests):
         self.options["rate_limit"] = 20 * MIB
         self.assertEqual(await deferToThread(self.fetch), self.octets)
         self.assertEqual(self.counted, len(self.octets) - body.SMALL)
+
+
+class InMemoryMixin(NoCacheMixin):
+    """The same on one that is nothing but memory."""
+
+    def setUp(self) -> None:
+        """Say so, and count what is read at once."""
+        super().setUp()
+        self.direct = 0
+        self.patch(tls, "lives_in_memory", lambda _fd: True)  # type: ignore[attr-defined]
+        self.patch(tls, "read_into", self._read_into)  # type: ignore[attr-defined]
+
+    def _read_into(self, fd: int, start: int, buffer: memoryview) -> bool:
+        self.direct += len(buffer)
+        return read_into(fd, start, buffer)
+
+
+class InMemoryWholeTests(InMemoryMixin, plain.WholeTests):
+    """Whole bodies through our TLS from memory."""
+
+    async def test_without_threads(self) -> None:
+        """All but the first octets is read by the reactor itself."""
+        self.assertEqual(await deferToThread(self.fetch), self.octets)
+        self.assertGreater(self.direct, len(self.octets) - MIB)
+
+
+class InMemoryMovingFileTests(InMemoryMixin, plain.MovingFileTests):
+    """Moving files there."""

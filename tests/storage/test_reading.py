@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+from unittest import skipIf
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,8 +13,10 @@ from rangedaemon.storage import reading
 from rangedaemon.storage.reading import (
     FileCutShort,
     bring_in,
+    lives_in_memory,
     read_cached,
     read_exactly,
+    read_into,
     seems_cached,
 )
 
@@ -73,3 +77,32 @@ class ReadingTests(SynchronousTestCase):
         self.patch(reading, "_NOWAIT", None)
         self.assertIsNone(read_cached(self.fd, 0, 10))
         self.assertFalse(seems_cached(self.fd, 0, 10))
+
+
+_SHM = Path("/dev/shm")
+
+
+class MemoryTests(SynchronousTestCase):
+    """File systems that are nothing but memory."""
+
+    @skipIf(not _SHM.is_mount(), "no tmpfs here")
+    def test_tmpfs(self) -> None:
+        """A file in a tmpfs is in memory, one that the kernel makes up is not known to be."""
+        with tempfile.TemporaryFile(dir=_SHM) as file:
+            self.assertTrue(lives_in_memory(file.fileno()))
+        with Path("/proc/self/stat").open("rb") as file:
+            self.assertFalse(lives_in_memory(file.fileno()))
+
+    def test_not_open(self) -> None:
+        """Of what is not open nothing is known."""
+        self.assertFalse(lives_in_memory(999_999))
+
+    def test_read_into(self) -> None:
+        """The buffer is filled; a file that is too short does not fill it."""
+        with tempfile.TemporaryFile() as file:
+            file.write(b"0123456789")
+            file.flush()
+            buffer = bytearray(4)
+            self.assertTrue(read_into(file.fileno(), 3, memoryview(buffer)))
+            self.assertEqual(buffer, b"3456")
+            self.assertFalse(read_into(file.fileno(), 8, memoryview(buffer)))
