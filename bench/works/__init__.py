@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from bench.stage import Stage
 from bench.works import (
+    hosts,
     kill,
     latency,
     mirrors,
@@ -39,6 +40,7 @@ WORKS: dict[str, Work] = {
     "crowd": steering.crowd,
     "events": steering.events,
     "repeats": repeats.repeats,
+    "hosts": hosts.hosts,
     "mirror": mirrors.mirror,
 }
 

@@ -38,6 +38,24 @@ class HoursTests(DownloadCase):
         self.assertEqual(opening, begin.replace(minute=0, second=0, microsecond=0))
         self.assertEqual(self.sent(self.path()), 0)
 
+    def test_hard_stop(self) -> None:
+        """A job that runs when its window closes lets go, keeps what came, and goes on there."""
+        path = self.path("gate=half:1MiB")
+        job = self.add(path, 4 << 20, segments=1)
+        self.daemon.api.wait_received(job["id"], 1 << 19)
+        begin = datetime.now().astimezone() + timedelta(hours=3)
+        at = f"/api/v1/jobs/{job['id']}"
+        closed = {"window": f"{begin:%H}:00-{begin:%H}:30"}
+        self.assertEqual(self.daemon.api.request("PATCH", at, closed).status, 200)
+        waits = self.daemon.api.wait_for(job["id"], "waiting")
+        self.assertGreaterEqual(waits["received"], 1 << 19)
+        self.assertEqual(waits["connections"], 0)
+        self.origin.gates.open("half")
+        self.daemon.api.request("PATCH", at, {"window": None})
+        done = self.daemon.api.wait_for(job["id"], "complete")
+        self.assert_file(done["path"], 1, 4 << 20)
+        self.assertLess(self.sent(path), (4 << 20) + (3 << 20))
+
     def test_changed(self) -> None:
         """Hours can be changed: what waits for tomorrow starts now, and bad ones are refused."""
         begin = datetime.now().astimezone() + timedelta(hours=3)

@@ -65,8 +65,8 @@ class Gatekeeper:
                 writer.write(head.encode() + BODY)
                 await writer.drain()
                 self._let_go(host)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the connection has ended, or we have
         finally:
             writer.close()
 

@@ -107,6 +107,14 @@ class HookTests(IntegrationCase):
         )
         until(lambda: "hook says" in self.daemon.log, "its words are in the log")
 
+    def test_change(self) -> None:
+        """A file that changes at its origin while it is fetched is told of, then its end."""
+        self.start(self.script("news", on=["change", "complete"]))
+        self.fetch("/ifrange=ignored/seed=2~after1/c.bin?size=12MiB")
+        until(lambda: len(self.written("news")) >= 2, "both were called")
+        events = [told["RANGEDAEMON_EVENT"] for told in self.written("news")]
+        self.assertEqual(events, ["change", "complete"])
+
     def test_stop(self) -> None:
         """A stop waits for a call under way; one that has no end is made again after the start."""
         flag = self.place / "go"
