@@ -121,9 +121,14 @@ class Link(ProtocolWrapper):
 
         :raises StorageFault: they could not be written.
         """
-        moved, behind = 0, self._terms.lanes.gear.behind()
+        gear, moved = self._terms.lanes.gear, 0
+        behind, in_time = gear.behind(), gear.in_time()
         try:
-            while count := self._session.read_into(room := behind.room()[: most - moved]):
+            while in_time():
+                room = behind.room()[: most - moved]
+                count = self._session.read_into(room)
+                if count == 0:
+                    break
                 more = count + RECORD > len(room)
                 behind.write(store.write, offset + moved, room[:count], more=more)
                 moved += count

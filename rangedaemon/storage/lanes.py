@@ -4,8 +4,9 @@ The fast way of a body: from the socket to the part file in one go, in a thread.
 Where a connection has much to read, and a transfer takes it, the reactor thread does not
 read it: it stops reading and hands the connection to a lane, a thread that moves what is
 there, at most `MOST` octets, and writes it where the transfer wants it.  The lane never
-waits for the peer, only for the disk.  On plain TCP splice(2) moves the octets past this
-process; over TLS they are decrypted on the way (`rangedaemon.client.tls`).
+waits for the peer, only for the disk, and for that not long (`LONGEST`).  On plain TCP
+splice(2) moves the octets past this process; over TLS they are decrypted on the way
+(`rangedaemon.client.tls`).
 
 The HTTP parser counts a body by the lengths of what it is given, so it is given a stand-in
 of the length that was moved (`Hauled`).  Only bodies that Content-Length frames can go
@@ -31,8 +32,10 @@ from rangedaemon.errors import StorageFault
 from rangedaemon.storage.lowwater import ENOUGH, Mark, Sweep
 from rangedaemon.storage.writebehind import WriteBehind
 
-MOST: Final = 16 * 1024 * 1024
+MOST: Final = 32 * 1024 * 1024
 """Octets that one haul moves at most."""
+LONGEST: Final = 0.03
+"""Seconds after which a haul ends: where the disk is slow others shall not wait long."""
 PIECE: Final = 1024 * 1024
 """Octets of a haul that are written at once: what a pipe holds."""
 WORTH: Final = 64 * 1024
@@ -221,7 +224,9 @@ class _Pipe:
 class Gear(threading.local):
     """What a lane works with; each thread has its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        """:param seconds: what time it is, asked in any thread."""
+        self._seconds = seconds
         self._pipe: _Pipe | None = None
         self._behind: WriteBehind | None = None
 
@@ -230,8 +235,11 @@ class Gear(threading.local):
 
         :raises StorageFault: they could not be written.
         """
-        moved = 0
-        while moved < most and (count := self._splice(fd, store, offset + moved, most - moved)):
+        moved, in_time = 0, self.in_time()
+        while moved < most and in_time():
+            count = self._splice(fd, store, offset + moved, most - moved)
+            if count == 0:
+                break
             moved += count
         return moved
 
@@ -248,6 +256,11 @@ class Gear(threading.local):
             self._pipe = None  # what is left in it belongs nowhere
             raise
 
+    def in_time(self) -> Callable[[], bool]:
+        """Asked for each piece of a haul that begins now: whether it may go on."""
+        end = self._seconds() + LONGEST
+        return lambda: self._seconds() < end
+
     def behind(self) -> WriteBehind:
         """Writes what passes through this process, while this thread reads on."""
         self._behind = self._behind or WriteBehind()
@@ -258,5 +271,5 @@ class Lanes:
     """What the lanes of all connections share."""
 
     def __init__(self, clock: IReactorTime) -> None:
-        self.gear = Gear()
+        self.gear = Gear(clock.seconds)
         self.sweep = Sweep(clock)

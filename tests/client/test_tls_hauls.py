@@ -9,7 +9,7 @@ from twisted.internet.error import ConnectionDone
 
 from rangedaemon.client.tls import Link
 from rangedaemon.errors import NoSpace
-from rangedaemon.storage.lanes import MOST, Hauled, Store
+from rangedaemon.storage.lanes import LONGEST, MOST, Hauled, Store
 from tests.client.tlswire import LinkCase
 
 
@@ -62,6 +62,20 @@ class HaulTests(LinkCase):
         self.assertEqual(self.haul(link), 90_000)
         self.assertEqual(self.shelf.put[-1], (60_007, octets[60_000:]))
         self.assertEqual(b"".join(put for _, put in self.shelf.put), octets)
+
+    def test_slow_disk(self) -> None:
+        """Where the disk takes long the haul ends, and others have their turn."""
+        link = self.connected()
+
+        def slow() -> None:
+            self.reactor.advance(LONGEST)
+            self.server.say(b"more")
+
+        self.shelf.before = slow
+        self.server.say(b"some")
+        self.assertEqual(self.haul(link), 4)
+        self.turns()
+        self.assertEqual(self.above.octets, b"more")
 
     def test_parts_of_records(self) -> None:
         """A record that is not whole yet waits for its rest, in whichever way that comes."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import _IdentityTransferDecoder
 
 from rangedaemon.errors import NoSpace
-from rangedaemon.storage.lanes import MOST, WORTH, Hauled, Hauler, Lanes, Store
+from rangedaemon.storage.lanes import LONGEST, MOST, WORTH, Hauled, Hauler, Lanes, Store
 
 
 class Shelf:
@@ -96,7 +96,8 @@ class HaulerTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A connection, and a transfer that takes what it brings."""
         self.line = Line(self)
-        self.lanes = Lanes(Clock())  # type: ignore[arg-type]
+        self.clock = Clock()
+        self.lanes = Lanes(self.clock)  # type: ignore[arg-type]
         self.came: list[int] = []
         self.hauler = Hauler(
             self.line,
@@ -166,6 +167,26 @@ class HaulerTests(SynchronousTestCase):
         self.line.connected = False
         self.hauler.read()
         self.assertEqual((self.came, len(self.shelf.put)), ([], 1))
+
+    def test_slow_disk(self) -> None:
+        """Where a piece takes long the haul ends with it, and others have their turn."""
+        line, clock, shelf = self.line, self.clock, self.shelf
+
+        class Slow(Shelf):
+            """A disk that takes its time, while more comes."""
+
+            seconds = 0.4 * LONGEST
+
+            def splice(self, offset: int, pipe: int, count: int) -> int:
+                clock.advance(self.seconds)
+                os.write(line.origin, b"more")
+                return shelf.splice(offset, pipe, count)
+
+        os.write(line.origin, b"some")
+        self.assertEqual(self.lanes.gear.splice(line.fileno(), Slow(), 0, MOST), 12)
+        Slow.seconds = LONGEST
+        self.assertEqual(self.lanes.gear.splice(line.fileno(), Slow(), 12, MOST), 4)
+        self.assertEqual(shelf.put[-1], (12, b"more"))
 
     def test_full_disk(self) -> None:
         """Octets that a full disk did not take are in no later haul."""
