@@ -156,17 +156,22 @@ class Job(Life):
             except (Changed, PartFileLost, NoRanges, Unjoinable) as fault:
                 if fruitless >= MOST_FRUITLESS:
                     raise
-                await self._mend(fault)
+                await self._mend(fault, again=fruitless > 0)
             gained = self.record.covered.total > had
             fruitless, had = 0 if gained else fruitless + 1, self.record.covered.total
             if self.record.state is not JobState.PROBING:
                 await self._books.move(Trigger.CHANGED)
 
-    async def _mend(self, fault: Fault) -> None:
-        """Do what lets the next attempt of this run do better."""
+    async def _mend(self, fault: Fault, *, again: bool) -> None:
+        """Do what lets the next attempt of this run do better.
+
+        :param again: whether the last one has won nothing, either.
+        """
         self._log.info("job {id}: {why}", id=self.record.id, why=fault.detail)
         if isinstance(fault, Changed):
             await self._begin_again(fault)
+            # Nodes that disagree: one connection leads to one of them, and brings one file.
+            self._asking.stream_only = self._asking.stream_only or again
         elif isinstance(fault, PartFileLost):
             await self._start_over(fault, filename=None)
         elif isinstance(fault, NoRanges) and self._asking.stream_only:

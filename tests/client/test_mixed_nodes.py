@@ -12,7 +12,7 @@ from rangedaemon.client import sources
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobRecord, JobState, OnChange
 from rangedaemon.core.overlap import END_OCTETS, MOST_BEFORE, TIE_OCTETS
-from tests.client.scripted import FULL, Exchange, File, Script
+from tests.client.scripted import FULL, HOUR_LATER, Exchange, File, Script
 from tests.client.world import World
 
 KIB = 1024
@@ -247,3 +247,17 @@ class CoveredTests(SynchronousTestCase):
         world.origin.script = lambda x: x.answer(404, {}, 0).finish()
         record = world.run(world.again(record))
         self.assertEqual(record.covered, IntervalSet.from_pairs([(MIB, 2 * MIB + 5)]))
+
+
+class AlternatingTests(SynchronousTestCase):
+    """Nodes that take turns, each with a version of its own by tag and date."""
+
+    def test_one_connection_brings_one_file(self) -> None:
+        """After two rounds that won nothing the file comes whole, from whichever node."""
+        world = World(self)
+        nodes = [File(OURS * 2, modified=FULL), File(THEIRS * 2, etag='"v2"', modified=HOUR_LATER)]
+        world.origin.script = lambda exchange: nodes[len(world.origin.exchanges) % 2](exchange)
+        record = world.run()
+        self.assertEqual((record.state, record.changes), (JobState.COMPLETE, 2), record.error)
+        self.assertIn(world.octets(), (OURS * 2, THEIRS * 2))
+        self.assertEqual(world.origin.ranges[-1], None)

@@ -20,6 +20,8 @@ from typing import Any
 from unittest.mock import patch
 
 SECTOR = 512
+LINK = os.link
+"""As it is without anybody's patches."""
 
 Names = dict[str, int]
 """What a directory holds: names and the numbers of their files."""
@@ -31,9 +33,14 @@ class Image:
 
     names: dict[Path, Names]
     octets: dict[int, bytes]
+    times: dict[int, int]
+    """When files were written to, in nanoseconds since the epoch."""
     durable_names: dict[Path, Names]
     durable: dict[int, bytes]
+    durable_times: dict[int, int]
     """What of all that a power cut would leave."""
+    kept: Path | None
+    """Where each file is by its number; None: files get other ones."""
 
     def file(self, path: Path) -> bytes | None:
         """The content of a file, None where there is none."""
@@ -49,10 +56,17 @@ class Image:
         for directory, names in self.names.items():
             for name, number in names.items():
                 if number in first:
-                    os.link(first[number], directory / name)
+                    LINK(first[number], directory / name)
                 else:
                     first[number] = directory / name
-                    first[number].write_bytes(self.octets[number])
+                    self._bring_back(number, directory / name)
+
+    def _bring_back(self, number: int, path: Path) -> None:
+        if self.kept is not None:
+            LINK(self.kept / str(number), path)
+        path.write_bytes(self.octets[number])
+        if path.suffix != ".fresh":  # what is beside it is touched just now, too
+            os.utime(path, ns=(self.times[number], self.times[number]))
 
 
 @dataclass
@@ -61,12 +75,17 @@ class _Inode:
 
     descriptor: int
     durable: bytes = b""
+    durable_time: int = 0
     lost: dict[int, bytes] = field(default_factory=dict)
     """Sectors that a failed sync has dropped: the system takes them for clean now."""
 
     @property
     def octets(self) -> bytes:
         return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
+
+    @property
+    def time(self) -> int:
+        return os.fstat(self.descriptor).st_mtime_ns
 
 
 def _sectors(octets: bytes, other: bytes) -> range:
@@ -76,12 +95,16 @@ def _sectors(octets: bytes, other: bytes) -> range:
 class Disk:
     """Some directories, and what the disk below them has really got."""
 
-    def __init__(self, directories: Sequence[Path], random: Random) -> None:
+    def __init__(self, directories: Sequence[Path], random: Random, *, keep: bool = False) -> None:
+        """:param keep: whether files keep their numbers when they come back."""
         self.before: Callable[[], None] = lambda: None
         """Called before each change of the disk and each sync."""
         self.faults: list[int] = []
         """What the next writes and syncs fail with; 0: they do not."""
         self._directories = directories
+        self._kept = directories[0].parent / "inodes" if keep else None
+        if self._kept is not None:
+            self._kept.mkdir()
         self._random = random
         self._inodes: dict[int, _Inode] = {}
         self._durable_names: dict[Path, Names] = {}
@@ -100,7 +123,9 @@ class Disk:
             numbers = image.names[directory] if image is not None else {}
             for path in directory.iterdir():
                 inode = self._hold(path)
-                inode.durable = image.durable[numbers[path.name]] if image is not None else b""
+                if image is not None:
+                    inode.durable = image.durable[numbers[path.name]]
+                    inode.durable_time = image.durable_times[numbers[path.name]]
         if image is not None:
             self._carry_names(image)
         for name in ("open", "pwritev", "pwrite", "write", "ftruncate", "fdatasync", "fsync"):
@@ -137,8 +162,11 @@ class Disk:
         return Image(
             names,
             {n: inode.octets for n, inode in self._inodes.items()},
+            {n: inode.time for n, inode in self._inodes.items()},
             {directory: dict(names) for directory, names in self._durable_names.items()},
             {n: inode.durable for n, inode in self._inodes.items()},
+            {n: inode.durable_time for n, inode in self._inodes.items()},
+            self._kept,
         )
 
     def after_a_power_cut(self) -> Image:
@@ -150,7 +178,11 @@ class Disk:
             for directory in self._directories
         }
         octets = {n: self._survivor(inode) for n, inode in self._inodes.items()}
-        return Image(names, octets, names, octets)
+        times = {
+            n: self._random.choice([inode.time, inode.durable_time])
+            for n, inode in self._inodes.items()
+        }
+        return Image(names, octets, times, names, octets, times, self._kept)
 
     def _survivor(self, inode: _Inode) -> bytes:
         now, then = inode.octets, inode.durable
@@ -179,6 +211,8 @@ class Disk:
         if number not in self._inodes:
             opened = self._real.get("open", os.open)
             self._inodes[number] = _Inode(opened(path, os.O_RDONLY))
+            if self._kept is not None and not (self._kept / str(number)).exists():
+                LINK(path, self._kept / str(number))
         return self._inodes[number]
 
     def _inode(self, descriptor: int) -> _Inode | None:
@@ -214,11 +248,13 @@ class Disk:
         inode = self._inode(descriptor)
         if inode is not None:
             self._sync(inode)
+            inode.durable_time = self._random.choice([inode.durable_time, inode.time])
 
     def _fsync(self, descriptor: int) -> None:
         inode = self._inode(descriptor)
         if inode is not None:
             self._sync(inode)
+            inode.durable_time = inode.time
             return
         status = os.fstat(descriptor)
         for directory in self._directories:

@@ -36,7 +36,7 @@ from rangedaemon.storage.partfile import (
     storage_faults,
     sync_directory,
 )
-from rangedaemon.storage.publishing import names_after, publish
+from rangedaemon.storage.publishing import names_after, publish, settle_name
 
 STEP = 8 * 1024 * 1024
 """Octets that are copied or hashed in one go, before others get the thread."""
@@ -152,9 +152,12 @@ def staged_path(directory: Path, file: str) -> Path:
 
 
 def discard_staged(root: Path, segments: Sequence[str], file: str) -> None:
-    """Remove what a kill before the claim has left; nothing happens where there is nothing."""
+    """Remove what a kill before the claim has left, so that no power cut brings it back."""
     with suppress(NameRefused):  # no directory, nothing in it
-        discard(staged_path(target_directory(root, segments), file))
+        directory = target_directory(root, segments)
+        if directory.is_dir():
+            discard(staged_path(directory, file))
+            settle_name(directory / file)
 
 
 def settle_length(part: PartFile, length: int) -> None:
@@ -240,6 +243,8 @@ def put_in_place(staged: Path, final: Path, on_conflict: OnConflict) -> None:
     if not os.path.lexists(staged):
         if not os.path.lexists(final):
             raise PartFileLost(f"{final} was removed while it was published")
+        # By a life that a kill may have ended before the name was on the disk.
+        settle_name(final)
         return
     overwrite = on_conflict is OnConflict.OVERWRITE
     publish(staged, final, OnConflict.OVERWRITE if overwrite else OnConflict.FAIL)

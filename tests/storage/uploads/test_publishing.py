@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred
 
 from rangedaemon.core.jobs import OnConflict
 from rangedaemon.core.uploads import Upload, UploadState
-from rangedaemon.errors import NoSpace, PartFileLost
+from rangedaemon.errors import NoSpace, PartFileLost, StorageFault
+from rangedaemon.storage import publishing as storage_publishing
 from rangedaemon.storage.partfile import PartFile
 from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import inline
@@ -224,6 +225,23 @@ class StagingTests(PublishingCase):
         done = self.now(self.store.finish(upload))
         self.assertEqual(done.path, self.root / "file (1).iso")
         self.assertEqual(self.files(), {"file.iso": b"somebody's", "file (1).iso": CONTENT})
+
+    def test_name_on_the_disk_before_the_word(self) -> None:
+        """A life that gave it its name may have died before that was on the disk: it is synced."""
+        upload = self.whole()
+        put = files.put_in_place
+        synced: list[Path] = []
+
+        def killed(*claimed: Any) -> None:
+            put(*claimed)
+            raise StorageFault("the life ends here")
+
+        patch = self.patch(publishing, "put_in_place", killed)
+        self.failing(StorageFault, self.store.finish(upload))
+        patch.restore()
+        self.patch(storage_publishing, "sync_directory", synced.append)
+        self.now(self.store.finish(self.find(upload)))
+        self.assertEqual((self.files(), synced), ({"file.iso": CONTENT}, [self.root]))
 
     def test_octets_are_gone(self) -> None:
         """Somebody has removed the file: those octets have to come again."""
