@@ -21,6 +21,7 @@ from rangedaemon.client.redirects import fields_for
 from rangedaemon.client.workfile import forget_files
 from rangedaemon.core.calendar import first_turn
 from rangedaemon.core.jobs import (
+    FINISHED,
     JobChange,
     JobPage,
     JobRecord,
@@ -65,12 +66,19 @@ class Runner(Queue):
             record = replace(record, **self._other_turn(record, changed))
             await self._store.save(record)
             self._announce("job", JobSnapshot(record))
+        if before.was_complete and spec.mirror != before.spec.mirror:
+            await self._round_now(record)
         self._look()
+
+    async def _round_now(self, mirror: JobRecord) -> None:
+        """What a mirror asks for is another thing now: have it look at once, if it rests."""
+        if mirror.state in {*FINISHED, JobState.WAITING}:
+            await self.retry(mirror.id)
 
     def _other_turn(self, record: JobRecord, changed: Collection[str]) -> dict[str, Any]:
         """What its hours make of a job whose wishes are others now."""
         spec, zone, now = record.spec, self._habits.around.zone, self._now()
-        if record.verified is not None:
+        if record.was_complete:
             again = next_turn(spec.repeat, spec.window, now, zone, 0.0)
             if record.state is JobState.COMPLETE and again is not None:
                 return {"state": move(record.state, Move.POSTPONE), "retry_at": again}

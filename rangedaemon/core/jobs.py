@@ -221,6 +221,12 @@ class JobRecord:
     """What became of a mirror's latest round."""
 
     @property
+    def was_complete(self) -> bool:
+        """Whether an earlier run of it came to its end: its file, or its round, was whole."""
+        rounds = self.mirrored
+        return self.verified is not None or (rounds is not None and rounds.ended is not None)
+
+    @property
     def vouched(self) -> bool:
         """Whether a digest will prove the whole, so that segments need no validator."""
         promised = (self.remembered.digest or "").partition("=")[0]

@@ -351,13 +351,13 @@ class DeletionTests(MirrorCase):
         self.assertEqual(len(self.here()), 3)
 
     def test_filtered(self) -> None:
-        """What is not wanted any more is not gone."""
+        """What is not wanted any more is not gone; other wishes are looked after at once."""
         self.start(delete=True)
         spec = self.mirror.spec
         self.world.result(
             self.runner.rewish(self.id, replace(spec, mirror=MirrorSpec(depth=0, delete=True)))
         )
-        self.again()
+        self.settle()
         self.assertEqual(self.counts(), {"folders": 1, "found": 1, "unchanged": 1})
         self.assertEqual(len(self.here()), 3)
 
