@@ -29,7 +29,7 @@ class Segmented(Adapter):
             return await _part(reception, segment)
         match reception.ask.method:
             case "HEAD" | "GET":
-                return _standing(reception, await reception.find())
+                return _standing(reception, await reception.find_soon())
             case "DELETE":
                 await reception.store.terminate(await reception.find())
                 return say(204)

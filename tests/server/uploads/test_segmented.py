@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.server.uploads.arriving import PAUSE
 from rangedaemon.server.uploads.rules import Rules
 from tests.server.uploads.case import CONTENT, Peer, UploadsServedCase, head
 from tests.server.wire import Reply
@@ -89,6 +90,19 @@ class StoryTests(SegmentedCase):
         self.segment(0, 49)
         self.assert_status(self.segment(50, 99), 200)
         self.assert_status(self.request("HEAD", path), 200)
+        self.assertEqual(self.file("f.bin"), CONTENT)
+
+    def test_asked_after_in_the_middle(self) -> None:
+        """What is on its way is given a moment; who sends it is not disturbed by the question."""
+        peer, other = Peer(self), Peer(self)
+        peer.head("POST", "/files", content_length=100, **self.fields(0, 99))
+        peer.send(CONTENT[:20])
+        other.head("GET", "/files/.uploads/segmented/1111215056")
+        self.assertEqual(other.heard(), b"")
+        self.clock.advance(PAUSE)
+        self.assert_status(other.reply("GET"), 201)
+        peer.send(CONTENT[20:])
+        self.assert_status(peer.reply("POST"), 200)
         self.assertEqual(self.file("f.bin"), CONTENT)
 
     def test_given_up(self) -> None:
