@@ -195,6 +195,15 @@ class ConversationTests(LinkCase):
         self.assertIsInstance(self.above.lost, ConnectionLost)
         self.assertEqual(self.above.heard, [])
 
+    def test_reset(self) -> None:
+        """A peer that hangs up on what we said has lost it."""
+        link = self.connected()
+        link.write(b"are you there?")
+        self.turns()
+        self.server.line.close()
+        self.turns()
+        self.assertIsInstance(self.above.lost, ConnectionLost)
+
     def test_goodbye(self) -> None:
         """We announce our end, after what was written before."""
         link = self.connected()
