@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseNeverReceived
 
-from rangedaemon.client.mirror import walking
+from rangedaemon.client.mirror import job, walking
 from rangedaemon.core.jobs import JobChange, JobRecord, JobSpec, JobState, Login
 from rangedaemon.core.mirrors import Mirrored, MirrorSpec
 from rangedaemon.errors import StateForbids
@@ -227,6 +228,30 @@ class RoundTests(MirrorCase):
         self.assertIs(self.mirror.state, S.COMPLETE)
         self.assertEqual(self.counts()["unchanged"], 3)
 
+    def test_given_up(self) -> None:
+        """A round that failed for good is no part of the next: all is asked about again."""
+        self.start()
+        self.listed.instead["sub/"] = 500
+        self.have("new")
+        self.again(seconds=100)
+        self.assertIs(self.mirror.state, S.FAILED)
+        del self.listed.instead["sub/"]
+        self.again()
+        self.assertIs(self.mirror.state, S.COMPLETE)
+        self.assertEqual(self.counts(), {"folders": 3, "found": 4, "unchanged": 3, "fetched": 1})
+        self.assertIn("a", self.listed.asked)
+
+    def test_failed_and_not_wanted(self) -> None:
+        """A file that failed and is not asked for any more fails no round."""
+        self.listed.instead["a"] = 404
+        self.start()
+        self.assertIs(self.mirror.state, S.FAILED)
+        spec = replace(self.mirror.spec, mirror=MirrorSpec(exclude=("a",)))
+        self.world.result(self.runner.rewish(self.id, spec))
+        self.settle()
+        self.assertIs(self.mirror.state, S.COMPLETE)
+        self.assertEqual(self.counts(), {"folders": 3, "found": 2, "unchanged": 2})
+
     def test_unreachable(self) -> None:
         """Nobody there: the mirror waits and begins again, no file's job is disturbed."""
         self.start()
@@ -402,6 +427,24 @@ class PlaceTests(MirrorCase):
 
 class SteeringTests(MirrorCase):
     """Pausing, resuming, removing."""
+
+    def test_stopped_while_adding(self) -> None:
+        """Who stops a mirror in the middle of many new files need not wait for all of them."""
+        self.patch(job, "PAGE", 1)
+        add, paused, late = self.world.store.add, [], list[Exchange]()
+
+        async def pausing(records: Sequence[JobRecord]) -> list[JobRecord]:
+            paused.append(ensureDeferred(self.runner.pause(self.id)))
+            return await add(records)
+
+        self.listed.instead[""] = late.append
+        self.start()
+        self.patch(self.world.store, "add", pausing)
+        _send_page(late[0], '<a href="a"><a href="b"><a href="c">')
+        self.settle()
+        [told] = map(self.successResultOf, paused)
+        self.assertIs(told.record.state, S.PAUSED)
+        self.assertEqual([r.state for r in self.children().values()], [S.PAUSED])
 
     def test_pause_and_resume(self) -> None:
         """A paused mirror fetches nothing; resumed it goes on."""

@@ -8,7 +8,7 @@ listings: whatever it had found out is in the jobs of the files.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from posixpath import dirname
@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 
 from rangedaemon.client.growing import GrowingFile
 from rangedaemon.client.habits import Habits
+from rangedaemon.client.interrupt import Stopped
 from rangedaemon.client.life import Life
 from rangedaemon.client.mirror.again import queued_again
 from rangedaemon.client.mirror.asking import Asking
@@ -85,7 +86,10 @@ class MirrorJob(Life):
         """The paths here of files that are known."""
         self._blocked: set[str] = set()
         """Folders here that something is in the way of."""
-        self._gone: list[JobRecord] = []
+        self._gone: set[str] = set()
+        """The ids of files that are not listed any more."""
+        self._failed_before = 0
+        """Files that had failed and are not asked for now: they fail no round."""
         self.idle = False
 
     # -- seen from outside ------------------------------------------------------
@@ -134,9 +138,12 @@ class MirrorJob(Life):
         await self._end_round()
 
     def _begin_round(self) -> None:
-        """A round that was cut short goes on: what it has fetched already counts."""
+        """A round that was cut short goes on: what it has fetched already counts.
+
+        One that was given up, or paused, does not: who knows how long ago that was.
+        """
         before = self.record.mirrored
-        if before is not None and before.ended is None:
+        if before is not None and before.ended is None and self.record.attempts > 1:
             self._round = Mirrored(began=before.began)
 
     def _count(self, **counts: int) -> None:
@@ -159,11 +166,24 @@ class MirrorJob(Life):
         asking = Asking(
             self._habits, self.record.spec, self._jar, lambda: self._interrupt.by is None
         )
-        after = 0
-        while records := await self._habits.store.children(self.record.id, after=after, limit=PAGE):
-            after = records[-1].seq
+        async for records in self._pages():
             await self._go_through(asking, records)
             self._tell()
+
+    async def _pages(self) -> AsyncIterator[Sequence[JobRecord]]:
+        """The jobs of all files, so many at a time.
+
+        :raises Stopped: the mirror was told to stop.
+        """
+        store, after = self._habits.store, 0
+        while records := await store.children(self.record.id, after=after, limit=PAGE):
+            after = records[-1].seq
+            yield records
+            self._insist_on_going_on()
+
+    def _insist_on_going_on(self) -> None:
+        if self.stopping:
+            raise Stopped
 
     async def _go_through(self, asking: Asking, records: Sequence[JobRecord]) -> None:
         listed = [record for record in records if self._is_listed(record)]
@@ -189,12 +209,17 @@ class MirrorJob(Life):
         self._taken.add(here)
         if self._found.files.pop(url, None) is not None:
             return True
+        self._failed_before += record.state is JobState.FAILED
+        if self._would_be_listed(url, here):
+            self._gone.add(record.id)
+        return False
+
+    def _would_be_listed(self, url: str, here: str) -> bool:
+        """Whether a file would have been found, were it still at the origin."""
         path = path_below(as_folder(self._about()), url)
         unread = any(url.startswith(folder) for folder in self._found.unread)
         hidden = unread or dirname(here) in self._blocked
-        if path is not None and is_wanted(self._wishes, path) and not hidden:
-            self._gone.append(record)
-        return False
+        return path is not None and is_wanted(self._wishes, path) and not hidden
 
     def _is_to_ask(self, record: JobRecord) -> bool:
         """What this very round has fetched before it was cut short is known to be new."""
@@ -217,6 +242,7 @@ class MirrorJob(Life):
         new = [spec_for(self.record, url, path) for url, path in paths.items()]
         for start in range(0, len(new), PAGE):
             await self._files.add(new[start : start + PAGE])
+            self._insist_on_going_on()
 
     # -- the end --------------------------------------------------------------------
 
@@ -235,10 +261,9 @@ class MirrorJob(Life):
         return family
 
     def _take(self, family: Family) -> None:
-        gone = sum(record.state is JobState.FAILED for record in self._gone)
         self._count(
             fetched=family.fetched,
-            failed=family.failed - gone,
+            failed=max(0, family.failed - self._failed_before),
             left=family.pending,
             gone=len(self._gone),
         )
@@ -268,9 +293,10 @@ class MirrorJob(Life):
         """What is gone at the origin goes here, too, where that is wished for and sure."""
         if not self._wishes.delete or self._found.unread or not self._round.found:
             return
-        gone = [record for record in self._gone if record.state in FINISHED]
-        deleted = await forget(self._habits, self.record.spec, gone, delete=True)
-        self._count(deleted=deleted)
+        async for records in self._pages():
+            gone = [r for r in records if r.id in self._gone and r.state in FINISHED]
+            deleted = await forget(self._habits, self.record.spec, gone, delete=True)
+            self._count(deleted=self._round.deleted + deleted)
 
     async def _end_round(self) -> None:
         self._count(left=0)
