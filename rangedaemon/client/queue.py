@@ -219,12 +219,21 @@ class Queue(Service):
     def _broke(self, failure: Failure, job_id: str) -> None:
         """Not even its end could be written down: leave it alone for a while."""
         self._log.failure("job {id} broke", failure, id=job_id)
-        self._resting[job_id] = self._habits.around.clock.callLater(
-            REST_SECONDS, self._rested, job_id
-        )
+        if self.running:
+            self._resting[job_id] = self._habits.around.clock.callLater(
+                REST_SECONDS, self._rested, job_id
+            )
 
     def _rested(self, job_id: str) -> None:
         del self._resting[job_id]
+        ensureDeferred(self._take_back(job_id)).addErrback(self._broke, job_id)
+
+    async def _take_back(self, job_id: str) -> None:
+        """As after a start: what the journal takes for running does not."""
+        async with self._turn:
+            record = await self._store.get(job_id)
+            if record is not None and record.state in RUNNING and job_id not in self._running:
+                await self._change(record, Move.INTERRUPT)
         self._look()
 
     def _ended(self, job_id: str) -> None:
