@@ -21,6 +21,7 @@ from rangedaemon.client.describedby import (
 from rangedaemon.client.describing import (
     answers_with_metalink,
     described,
+    described_anew,
     follow_metalink,
     insist_on_size,
     mirrors_of,
@@ -127,6 +128,14 @@ class Asking:
     def forget_description(self) -> None:
         """Another representation may link to another description: look again."""
         self._linked = False
+
+    async def described_anew(self) -> JobSpec:
+        """The job's wishes by what its metalink says now.
+
+        :raises OriginFault: it says nothing.
+        """
+        spec = self._books.record.spec
+        return await self._cancellable(described_anew(self._around, spec, self._jar))
 
     async def unchanged(self, remembered: Remembered) -> bool:
         """Whether the origin still has *remembered*.

@@ -148,8 +148,32 @@ async def follow_metalink(around: Surroundings, spec: JobSpec, url: str, jar: Co
         size=file.size,
         pieces=file.pieces,
         metalink=url,
+        described={
+            "urls": list(spec.urls),
+            "checksum": spec.checksum,
+            "headers": dict(spec.headers),
+        },
     )
     return apart(found)
+
+
+async def described_anew(around: Surroundings, spec: JobSpec, jar: CookieJar) -> JobSpec:
+    """*spec* by what its metalink says now; as it is, where it follows none.
+
+    :raises OriginFault: the metalink cannot be had, or says nothing about the file.
+    """
+    asked, url = spec.described, spec.metalink
+    if asked is None or url is None:
+        return spec
+    before = replace(
+        spec,
+        urls=tuple(asked["urls"]),
+        checksum=asked["checksum"],
+        headers=asked["headers"],
+        metalink=None,
+    )
+    now = await follow_metalink(around, before, url, jar)
+    return now if spec.sums is None else replace(now, checksum=spec.checksum)
 
 
 async def read_metalink(

@@ -121,15 +121,18 @@ class Job(Life):
 
     async def _story(self) -> None:
         if self.record.verified is not None:  # it was complete before, and is to be again
-            if await self._is_unchanged():
+            spec = await self._asking.described_anew()
+            if await self._is_unchanged(spec):
                 await self._books.end(Trigger.UNCHANGED, self._again())
                 return
-            await self._books.save(**begun_anew(self.record))
+            await self._books.save(**begun_anew(self.record, spec))
         await self._until_published()
 
-    async def _is_unchanged(self) -> bool:
-        """Whether what is on the disk is what the origin has."""
+    async def _is_unchanged(self, spec: JobSpec) -> bool:
+        """Whether what is on the disk is what the origin has, and its metalink describes."""
         record = self.record
+        if spec != record.spec:
+            return False
         if not await self._habits.in_thread(is_there, finished_path(record), record.size):
             return False
         return await self._interrupt.cancellable(self._asking.unchanged(record.remembered))

@@ -19,7 +19,7 @@ from rangedaemon.client.origin import Request
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Unsatisfiable, judge
 from rangedaemon.core.intervals import EMPTY, ByteRange
-from rangedaemon.core.jobs import JobRecord, Remembered
+from rangedaemon.core.jobs import JobRecord, JobSpec, Remembered
 from rangedaemon.core.validators import Verdict, compare
 from rangedaemon.errors import Throttled
 
@@ -72,9 +72,12 @@ def _conditional(request: Request, remembered: Remembered) -> Request:
     )
 
 
-def begun_anew(record: JobRecord) -> dict[str, Any]:
-    """What changes in the record of a job whose file is to be fetched again, to its old name."""
-    spec = record.spec
+def begun_anew(record: JobRecord, spec: JobSpec | None = None) -> dict[str, Any]:
+    """What changes in the record of a job whose file is to be fetched again, to its old name.
+
+    :param spec: its wishes, where they are others by now.
+    """
+    spec = spec or record.spec
     return {
         "spec": replace(spec, replaces=record.filename, checksum=spec.sums or spec.checksum),
         "covered": EMPTY,

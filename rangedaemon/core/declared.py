@@ -156,7 +156,7 @@ def rewished(difference: Difference) -> JobSpec | None:
         if change.field not in HOW
     }
     if WHAT & set(changed):
-        changed |= {"metalink": None, "pieces": None, "size": None, "sums": None}
+        changed |= {"metalink": None, "pieces": None, "size": None, "sums": None, "described": None}
     return replace(
         difference.record.spec,
         declared=difference.spec.declared,

@@ -132,6 +132,9 @@ class JobSpec:
     """The id that was asked for, 16 lower-case hex digits; None: a fresh one."""
     metalink: str | None = None
     """The address of the metalink that was followed."""
+    described: Mapping[str, Any] | None = field(default=None, repr=False)
+    """``urls``, ``checksum`` and ``headers`` as asked for, where the metalink was asked for itself:
+    at its next turn the job reads it again."""
     unlinked: Mapping[str, Any] | None = field(default=None, repr=False)
     """``urls`` and ``checksum`` as asked for, where a description that the origin of the present
     representation links to has changed them; another representation has another one."""

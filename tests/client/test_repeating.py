@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from rangedaemon.core.jobs import JobChange, JobRecord
+from rangedaemon.core.jobs import JobChange, JobRecord, Verified
 from rangedaemon.core.repeats import Repeat
 from tests.client.scripted import FULL, HOUR_LATER, Exchange, File
+from tests.client.test_descriptions import metalink, routes
 from tests.client.test_runner import CONTENT, RunnerCase, S
 from tests.client.world import EPOCH
 
@@ -130,6 +131,55 @@ class UnchangedTests(RepeatingCase):
             self.assertEqual(self.world.octets("a"), CONTENT)
             self.assertEqual((self.record(job).state, self.record(job).filename), (S.WAITING, "a"))
         self.assertEqual(self.world.names(), ["a"])
+
+
+class MetalinkTests(RepeatingCase):
+    """A job for a metalink."""
+
+    META = "http://origin.test/a.meta4"
+
+    def describe(self, content: bytes, name: str, etag: str) -> None:
+        """Have the metalink describe this file, which is under that name now."""
+        digest = hashlib.sha256(content).hexdigest()
+        text = metalink(
+            f"http://origin.test/{name}",
+            name="a",
+            size=len(content),
+            more=f'<hash type="sha-256">{digest}</hash>',
+        )
+        document = File(text)
+        files = routes({self.META: document})
+        self.serve(content, etag)
+        served = self.world.origin.script
+
+        def script(exchange: Exchange) -> None:
+            if exchange.url == f"http://origin.test/{name}":
+                served(exchange)
+            else:
+                files(exchange)
+
+        self.world.origin.script = script
+
+    def test_read_again(self) -> None:
+        """At each turn it is read again: what it describes by then is what is fetched."""
+        self.describe(CONTENT, "first", '"1"')
+        (job,) = self.add("a.meta4", repeat=HOURLY)
+        self.assertEqual(self.world.octets("a"), CONTENT)
+        self.asked = len(self.world.origin.exchanges)
+        self.world.clock.advance(HOUR)
+        urls = [request.url for request in self.new_requests()]
+        self.assertEqual(urls, [self.META, "http://origin.test/first"])
+        self.assertEqual(self.new_requests()[-1].asked("If-None-Match"), '"1"')
+        self.describe(OTHER, "second", '"2"')
+        self.world.clock.advance(HOUR)
+        self.assertEqual(self.record(job).error, None)
+        self.assertEqual((self.world.octets("a"), self.world.names()), (OTHER, ["a"]))
+        self.assertEqual(self.record(job).verified, Verified.CHECKSUM)
+        self.world.origin.script = lambda exchange: exchange.answer(404, {}, 0).finish()
+        self.world.clock.advance(HOUR)
+        error = self.record(job).error
+        self.assertEqual(error and error.code, "not-found")
+        self.assertEqual(self.world.octets("a"), OTHER)
 
 
 class ChangedTests(RepeatingCase):
