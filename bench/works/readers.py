@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import resource
 import socket
 import ssl
@@ -20,7 +21,8 @@ _ASKS = 200
 _TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _TRUSTING.check_hostname = False
 _TRUSTING.verify_mode = ssl.CERT_NONE
-_REQUEST = b"GET /f.bin HTTP/1.1\r\nHost: h\r\n\r\n"
+_WHOLE = re.compile(rb"(?i)\r\ncontent-length: *[1-9]\d{6,}\r\n")
+_REQUEST = b"GET /f.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def _readers(*, tls: bool) -> Callable[[Stage], str]:
@@ -79,6 +81,9 @@ def _begun(server: Server, *, tls: bool) -> socket.socket:
     if tls:
         peer = _TRUSTING.wrap_socket(peer)
     peer.sendall(_REQUEST)
+    begun = peer.recv(512)
+    if not begun.startswith(b"HTTP/1.1 200 ") or not _WHOLE.search(begun):
+        raise AssertionError(f"not the file: {begun!r}")
     return peer
 
 
