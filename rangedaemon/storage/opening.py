@@ -29,8 +29,10 @@ JOURNAL_FILE = "journal.sqlite"
 """In the state directory."""
 
 _BUSY_SECONDS = 5
-_QUICK_CHECK_LIMIT = 256 << 20
-"""Octets up to which a whole check after an unclean stop takes under a second or two."""
+_WHOLE_CHECK_LIMIT = 256 << 20
+"""Octets up to which a check after an unclean stop takes under a second or two."""
+_QUICK_CHECK_LIMIT = 16 << 20
+"""Octets up to which it takes too little to be left out after a clean stop."""
 
 _SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = ?"
 
@@ -133,8 +135,7 @@ def _prepare(connection: Connection, path: Path, migrations: Path) -> bool:
     known = revisions(migrations)
     revision = _recognise(raw, path, known)
     was_clean = revision is None or _was_clean(raw)
-    if not was_clean:
-        _check(raw, path)
+    _check(raw, path, _QUICK_CHECK_LIMIT if was_clean else _WHOLE_CHECK_LIMIT)
     raw.execute("PRAGMA journal_mode = WAL")
     raw.execute("PRAGMA synchronous = FULL")
     raw.execute("PRAGMA journal_size_limit = 16777216")
@@ -194,14 +195,15 @@ def _mark(connection: Connection, *, clean: bool) -> None:
     connection.exec_driver_sql(_SET_META, ("clean", value, value))
 
 
-def _check(raw: sqlite3.Connection, path: Path) -> None:
+def _check(raw: sqlite3.Connection, path: Path, most: int) -> None:
     """
-    Look through the file after an unclean stop.
+    Look through a file of at most *most* octets.
 
-    A clean stop leaves nothing half done, and a huge journal takes long to read; their
-    damage is found by whoever reads the damaged page, as the same fault.
+    A clean stop leaves nothing half done, but a disk may break at any time, and a daemon
+    that starts and then cannot start a job helps nobody.  A huge journal takes long to
+    read; its damage is found by whoever reads the damaged page, as the same fault.
     """
-    if path.stat().st_size <= _QUICK_CHECK_LIMIT:
+    if path.stat().st_size <= most:
         (verdict,) = raw.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise damaged(path, str(verdict))

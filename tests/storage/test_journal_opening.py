@@ -22,6 +22,7 @@ from rangedaemon.errors import (
     NoSpace,
     NotWritable,
 )
+from rangedaemon.storage import opening
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.migrating import configuration, upgrade
 from rangedaemon.storage.opening import MIGRATIONS, revisions
@@ -189,7 +190,19 @@ class RefusalTests(OpeningTestCase):
         self.refused(JournalDamaged)
 
     def test_broken_page_after_clean_stop(self) -> None:
+        """So they are after a clean one, unless that would take long."""
+        self.break_pages()
+        self.refused(JournalDamaged)
+
+    def test_broken_page_of_a_huge_journal(self) -> None:
         """Damage that no start looks for is the same fault when it is met."""
+        self.break_pages()
+        self.patch(opening, "_QUICK_CHECK_LIMIT", 4096)
+        answer = self.opened().page(state=None, limit=500, before=None)
+        self.failing(answer, JournalDamaged)
+
+    def break_pages(self) -> None:
+        """Damage those of a journal that was closed well."""
         self.now(self.opened().close())
         tables = self.path.stat().st_size // 4096
         journal = self.opened()
@@ -199,8 +212,6 @@ class RefusalTests(OpeningTestCase):
         for page in range(tables, len(octets) // 4096):
             octets[page * 4096 : page * 4096 + 100] = b"\xff" * 100
         self.path.write_bytes(octets)
-        answer = self.opened().page(state=None, limit=500, before=None)
-        self.failing(answer, JournalDamaged)
 
 
 class NotWritableTests(JournalTestCase):
