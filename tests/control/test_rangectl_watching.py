@@ -73,6 +73,7 @@ class Told:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.well: list[bool] = []
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +88,10 @@ class Told:
     def removed(self, job_id: str) -> None:
         """Gone."""
         self.lines.append(f"{job_id} removed")
+
+    def heard(self, *, well: bool) -> None:
+        """Whether the daemon is there."""
+        self.well.append(well)
 
 
 GONE = CommandFault(Exit.UNREACHABLE, "gone")
@@ -129,6 +134,14 @@ class WatchTests(SynchronousTestCase):
         )
         self.assertEqual((code, told), (Exit.OK, ["a active", "a complete"]))
         self.assertEqual(self.pauses, [DELAYS[0], DELAYS[0], DELAYS[1]])
+
+    def test_heard(self) -> None:
+        """Whether it is heard is told each time that this is found out."""
+        view = Told()
+        script = ([job("a", "active")], []), ([], GONE), ([job("a", "complete")], [])
+        client = cast("ApiClient", Daemon(*script))
+        Watch(client, Board(["a"]), view, pause=lambda _: None).run()
+        self.assertEqual(view.well, [True, False, False, True])
 
     def test_gone_for_good(self) -> None:
         """It ends where the daemon does not come back."""

@@ -126,6 +126,24 @@ class TerminalTests(ProcessCase):
         after = terminal.text.rpartition("\x1b[?1049l")[2]
         self.assertIn(f"{job_id} complete deb", after)
 
+    def test_silence(self) -> None:
+        """Where the daemon does not answer any more, the bars say that they are old."""
+        self.assert_silence_told("watch", "deb")
+
+    def test_silence_full_screen(self) -> None:
+        """So they do on the whole screen."""
+        self.assert_silence_told("watch", "-F", "deb")
+
+    def assert_silence_told(self, *words: str) -> None:
+        """The same with these words."""
+        self.add(name="deb", remembered=Remembered(length=1000))
+        terminal = self.start(*words)
+        terminal.wait_for("queued")
+        self.site.close()
+        terminal.wait_for("the daemon does not answer, trying again")
+        terminal.process.send_signal(signal.SIGINT)
+        self.assertEqual(terminal.end(), 130)
+
     def test_interrupt(self) -> None:
         """Ctrl-C ends with 130, without a traceback, and the cursor comes back."""
         self.add(name="deb")

@@ -26,6 +26,7 @@ from rangedaemon.control.cli.sse import Event
 FINISHED = frozenset({"complete", "failed"})
 DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before the stream is opened again, time after time without success."""
+_SILENT = "the daemon does not answer, trying again"
 FEW = 20
 """So many jobs are asked for one by one; for more the list is read."""
 
@@ -100,6 +101,9 @@ class View(Protocol):
     def removed(self, job_id: str) -> None:
         """A job is no more."""
 
+    def heard(self, *, well: bool) -> None:
+        """The daemon is heard again, or not any more: what is shown may be old."""
+
 
 class LineView:
     """One line for each change of state: for files, pipes and terminals that are none."""
@@ -123,6 +127,9 @@ class LineView:
         if not self._as_json:
             self._print(f"{job_id} removed")
 
+    def heard(self, *, well: bool) -> None:
+        """Nothing: lines are of what was, and the last word is the caller's."""
+
     def _print(self, line: str) -> None:
         self._console.out(line, highlight=False)
         self._console.file.flush()
@@ -136,6 +143,7 @@ class LiveView:
     ) -> None:
         self._console, self._board = console, board
         self._screen, self._clock = screen, clock
+        self._well = True
         self._live = Live(
             console=console, screen=screen, get_renderable=self._picture, refresh_per_second=4
         )
@@ -144,10 +152,12 @@ class LiveView:
         """What is to be seen now."""
         jobs = list(self._board.jobs.values())
         width, height = self._console.size
-        if not self._screen:
-            return progress(jobs, width, height - 1, self._clock())
-        bars = progress(jobs, width - 4, height - 2, self._clock())
-        return Panel(bars, title="rangedaemon", subtitle="Ctrl-C ends", height=height)
+        if self._screen:
+            bars = progress(jobs, width - 4, height - 2, self._clock())
+            end = "Ctrl-C ends" if self._well else f"{_SILENT} · Ctrl-C ends"
+            return Panel(bars, title="rangedaemon", subtitle=end, height=height)
+        bars = progress(jobs, width, height - 1 - (not self._well), self._clock())
+        return bars if self._well else bars.append(f"\n{_SILENT}"[:width], style="yellow")
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
@@ -166,6 +176,10 @@ class LiveView:
     def removed(self, job_id: str) -> None:
         """Say it above the bars."""
         self._console.out(f"{job_id} removed", highlight=False)
+
+    def heard(self, *, well: bool) -> None:
+        """The next picture says so."""
+        self._well = well
 
 
 def _passing(fault: CommandFault) -> bool:
@@ -204,12 +218,14 @@ class Watch:
                     if failures is None or not _passing(fault) or failures == len(DELAYS):
                         raise
                     failures += 1
+                self._view.heard(well=False)
                 self._pause(DELAYS[max(0, failures - 1)])
 
     def _once(self) -> bool:
         """Follow one stream of events; whether everything came to its end."""
         with self._client.events() as stream:
             self._read_list()
+            self._view.heard(well=True)
             try:
                 if self._ended:
                     return True
