@@ -1,5 +1,6 @@
 // The jobs that this page knows, newest first, and how it comes to know more of them.
 
+import { isMirror } from "./advice.js";
 import { get } from "./api.js";
 
 const PAGE = 100;
@@ -97,8 +98,13 @@ export class Store extends EventTarget {
       .sort(newerFirst);
   }
 
-  /** How many jobs a filter has, by the daemon's count. */
+  /** How many jobs a filter has: by the daemon's count, unless that has files of mirrors in it. */
   count(filter) {
+    const known = [...this.jobs.values()];
+    if (known.some(isMirror)) {
+      const wanted = FILTERS[filter].states;
+      return known.filter(({ state }) => !wanted || wanted.includes(state)).length;
+    }
     const counts = this.status?.jobs ?? {};
     const states = FILTERS[filter].states ?? Object.keys(counts);
     return states.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
