@@ -30,7 +30,7 @@ from rangedaemon.core.intervals import EMPTY, ByteRange, IntervalSet
 from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.plan import Plan
 from rangedaemon.core.rates import RateMeter
-from rangedaemon.core.slowness import Patience
+from rangedaemon.core.slowness import Patience, floor_of
 from rangedaemon.errors import Fault, StorageFault, TooSlow, Unjoinable
 
 TICK_SECONDS = 0.5
@@ -58,7 +58,8 @@ class Fetching:
         self._proofs: Proofs | None = None
         self._counted = 0
         self._bad_pieces = Seldom(self._clock, self._tell_bad_pieces)
-        self._patience = Patience(habits.floor) if habits.floor is not None else None
+        self._patience: Patience | None = None
+        self._expect(books.record.spec)
 
     # -- how it goes --------------------------------------------------------------
 
@@ -81,9 +82,15 @@ class Fetching:
     def change(self, spec: JobSpec) -> None:
         """Take on other wishes."""
         self._throttle.set_rate(spec.rate_limit)
+        self._expect(spec)
         if self._swarm is not None and self._swarm.segmented:
             self._swarm.most = max(1, spec.segments)
             self._swarm.adjust()
+
+    def _expect(self, spec: JobSpec) -> None:
+        floor = floor_of(spec.lowest_speed, self._habits.floor)
+        if floor is None or self._patience is None or self._patience.floor != floor:
+            self._patience = None if floor is None else Patience(floor)
 
     # -- an attempt -----------------------------------------------------------------
 

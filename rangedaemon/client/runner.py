@@ -312,6 +312,7 @@ def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
         priority=spec.priority if change.priority is None else change.priority,
         segments=spec.segments if change.segments is None else change.segments,
         rate_limit=change.rate_limit if change.set_rate_limit else spec.rate_limit,
+        lowest_speed=spec.lowest_speed if change.lowest_speed is None else change.lowest_speed,
         directory=change.directory or spec.directory,
         filename=change.filename or spec.filename,
         headers=fields_for(urls[0], spec.urls[0], spec.headers)

@@ -104,6 +104,8 @@ class JobSpec:
     """Higher runs first."""
     rate_limit: int | None = None
     """Octets per second, None: no limit of its own."""
+    lowest_speed: int | None = None
+    """Octets per second below which it is too slow; 0: it never is. None: as for all jobs."""
     on_conflict: OnConflict = OnConflict.RENAME
     on_change: OnChange = OnChange.RESTART
     paused: bool = False
@@ -281,6 +283,7 @@ class JobChange:
     rate_limit: int | None = None
     set_rate_limit: bool = False
     """Whether ``rate_limit`` is meant (None is a meaning: no limit)."""
+    lowest_speed: int | None = None
     urls: tuple[str, ...] | None = None
     """Other addresses; a running job takes them at its next start."""
     directory: str | None = None

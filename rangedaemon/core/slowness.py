@@ -20,6 +20,20 @@ class Floor:
     """Seconds for which it may be less."""
 
 
+USUAL_PERIOD = 60.0
+"""For a job that names a rate of its own, where nothing is said for all."""
+
+
+def floor_of(own: int | None, of_all: Floor | None) -> Floor | None:
+    """What is expected of a job; None: nothing.
+
+    :param own: what it says itself, in octets per second; 0: nothing. None: as all.
+    """
+    if own is None:
+        return of_all
+    return Floor(own, of_all.period if of_all is not None else USUAL_PERIOD) if own else None
+
+
 class Patience:
     """How one transfer has done lately."""
 

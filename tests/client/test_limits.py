@@ -206,6 +206,14 @@ class LowestSpeedTests(SynchronousTestCase):
         self.with_floor(50)
         self.assertIs(self.drip(40, 100, segments=1), S.ACTIVE)
 
+    def test_own_floor(self) -> None:
+        """A job may name its own, or that it never is too slow."""
+        self.with_floor(200)
+        self.assertIs(self.drip(40, 100, segments=1, lowest_speed=50), S.ACTIVE)
+        self.assertIs(self.drip(40, 100, segments=1, lowest_speed=0), S.ACTIVE)
+        self.with_floor(50)
+        self.assertIs(self.drip(20, 100, segments=1, lowest_speed=200), S.WAITING)
+
     def test_own_limit(self) -> None:
         """What a limit of ours holds back is not slow."""
         self.with_floor(2000)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.core.slowness import Floor, Patience
+from rangedaemon.core.slowness import USUAL_PERIOD, Floor, Patience, floor_of
 
 FLOOR = Floor(rate=100, period=10.0)
 
@@ -51,3 +51,19 @@ class PatienceTests(SynchronousTestCase):
         for seconds, rate in steps:
             now, total = now + seconds, total + seconds * rate
             self.assertFalse(patience.exhausted(now, total, held_back=False))
+
+
+class FloorTests(SynchronousTestCase):
+    """What is expected of a job."""
+
+    def test_table(self) -> None:
+        """What it says itself goes before what holds for all."""
+        of_all = Floor(100, 5.0)
+        for own, common, floor in (
+            (None, None, None),
+            (None, of_all, of_all),
+            (0, of_all, None),
+            (7, of_all, Floor(7, 5.0)),
+            (7, None, Floor(7, USUAL_PERIOD)),
+        ):
+            self.assertEqual(floor_of(own, common), floor)

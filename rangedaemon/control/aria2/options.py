@@ -131,6 +131,7 @@ def spec_of(uris: list[str], options: Mapping[str, Any], defaults: Defaults) -> 
         headers=_headers(reader),
         segments=_segments(reader) or defaults.segments,
         rate_limit=reader.size("max-download-limit") or None,
+        lowest_speed=reader.size("lowest-speed-limit"),
         on_conflict=_on_conflict(reader),
         paused=reader.flag("pause"),
         source="aria2",
@@ -171,6 +172,7 @@ def change_of(options: Mapping[str, Any], spec: JobSpec, defaults: Defaults) -> 
         segments=_segments(reader),
         rate_limit=reader.size("max-download-limit") or None,
         set_rate_limit="max-download-limit" in reader,
+        lowest_speed=reader.size("lowest-speed-limit"),
         directory=None if directory == spec.directory else directory,
         filename=None if filename == spec.filename else filename,
         headers=_headers(reader) if _FIELDS & set(options) else None,
@@ -208,6 +210,8 @@ def options_of(spec: JobSpec) -> dict[str, str | list[str]]:
     }
     if spec.filename is not None:
         shown["out"] = spec.filename
+    if spec.lowest_speed is not None:
+        shown["lowest-speed-limit"] = str(spec.lowest_speed)
     if spec.checksum is not None:
         shown["checksum"] = spec.checksum
     return shown

@@ -86,6 +86,7 @@ class SpecTests(SynchronousTestCase):
         for options, name in (
             ({"split": "many"}, "split"), ({"split": "0"}, "split"), ({"split": ""}, "split"),
             ({"max_download_limit": "fast"}, "max-download-limit"),
+            ({"lowest_speed_limit": "fast"}, "lowest-speed-limit"),
             ({"pause": "maybe"}, "pause"), ({"header": ["secret"]}, "header"),
             ({"header": ["A: secret\x00"]}, "header"), ({"header": "Range: bytes=0-"}, "header"),
             ({"checksum": "md5=secret"}, "checksum"), ({"out": "a\x00"}, "out"),
@@ -131,6 +132,15 @@ class RoundTripTests(SynchronousTestCase):
         """Fields are not told: they may be credentials."""
         made = spec(header=["Cookie: secret"], http_user="u", http_passwd="secret")
         self.assertNotIn("secret", str(options_of(made)))
+
+    def test_lowest_speed(self) -> None:
+        """The floor of a job, as aria2 says it: 0 is none."""
+        made = spec(lowest_speed_limit="10K")
+        self.assertEqual((made.lowest_speed, spec().lowest_speed), (10240, None))
+        self.assertEqual(options_of(made)["lowest-speed-limit"], "10240")
+        change = change_of({"lowest-speed-limit": "0"}, made, DEFAULTS)
+        self.assertEqual(change.lowest_speed, 0)
+        self.assertIsNone(change_of({"split": "2"}, made, DEFAULTS).lowest_speed)
 
     def test_change(self) -> None:
         """Limits and connections change; what is proved is refused, not passed over."""
