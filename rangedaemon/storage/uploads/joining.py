@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 
 from rangedaemon.core.intervals import ByteRange
-from rangedaemon.core.uploads import Upload
+from rangedaemon.core.uploads import Scope, Upload, Wish
 from rangedaemon.storage.partfile import PartFile
 from rangedaemon.storage.uploads.files import UploadFiles, copy_slices
 from rangedaemon.storage.uploads.live import Live
 from rangedaemon.storage.uploads.means import Means
+
+
+def joined_id(scope: Scope, wish: Wish, part_ids: Sequence[str]) -> str:
+    """The id of what is joined: the same for the same question, whose answer may be lost.
+
+    Nobody can guess it who does not know the ids of the parts.
+    """
+    told = [scope.mount, scope.protocol, scope.owner, wish.directory, wish.name, [*part_ids]]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
 async def join(means: Means, live: Live, parts: Sequence[Upload]) -> Upload:

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from rangedaemon.core.intervals import ByteRange, IntervalSet
+from rangedaemon.core.uploadfaults import Preempted
 from rangedaemon.core.uploads import Upload, UploadState
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.storage.partfile import PartFile
@@ -113,6 +114,12 @@ class Live:
         if not self.writers and self._tick is not None:
             self._tick.cancel()
             self._tick = None
+
+    async def preempt(self) -> None:
+        """End the writers: a newer request takes their place."""
+        await self.end_writers(
+            Preempted("a newer request for this upload has taken over; ask for its offset")
+        )
 
     async def end_writers(self, fault: Fault) -> None:
         """End all of them; what they brought is claimed when this returns."""

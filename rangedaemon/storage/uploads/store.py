@@ -17,6 +17,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,6 @@ from twisted.internet.interfaces import IReactorTime
 from rangedaemon.core.uploadfaults import (
     DigestMismatch,
     NotWhole,
-    Preempted,
     QuotaExceeded,
     TooManyUploads,
     UnknownUpload,
@@ -47,7 +47,7 @@ from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import InThread
 from rangedaemon.storage.uploads import queries
 from rangedaemon.storage.uploads.files import UploadFiles, new_file_name, target_directory
-from rangedaemon.storage.uploads.joining import join
+from rangedaemon.storage.uploads.joining import join, joined_id
 from rangedaemon.storage.uploads.live import Live
 from rangedaemon.storage.uploads.means import Means
 from rangedaemon.storage.uploads.mounts import UploadMount
@@ -115,26 +115,26 @@ class Uploads(UploadStore):
 
     async def create(self, scope: Scope, wish: Wish) -> Upload:
         """A new upload."""
-        return await self._create(scope, wish, None)
-
-    async def _create(self, scope: Scope, wish: Wish, parts: tuple[str, ...] | None) -> Upload:
         self._check_open()
-        mount = self._means.mount(scope)
-        upload = replace(self._planned(scope, wish, mount), parts=parts)
+        return await self._create(self._planned(scope, wish), over=wish.replace)
+
+    async def _create(self, upload: Upload, *, over: bool) -> Upload:
+        scope, mount = upload.scope, self._means.mount(upload.scope)
         in_thread = self._means.in_thread
-        await in_thread(target_directory, mount.root, wish.directory)
-        if wish.length:
-            await in_thread(self._means.files.check_room, wish.length, self._means.keep_free)
+        await in_thread(target_directory, mount.root, upload.directory)
+        if upload.length:
+            await in_thread(self._means.files.check_room, upload.length, self._means.keep_free)
         async with self._registry.vacant(upload.key):
             try:
-                return await self._add(upload, over=wish.replace)
+                return await self._add(upload, over=over)
             except QuotaExceeded:
                 if not await self._sweeper.make_room(scope):
                     raise
-                return await self._add(upload, over=wish.replace)
+                return await self._add(upload, over=over)
 
-    def _planned(self, scope: Scope, wish: Wish, mount: UploadMount) -> Upload:
+    def _planned(self, scope: Scope, wish: Wish) -> Upload:
         """The upload as it will be, if nothing speaks against it."""
+        mount = self._means.mount(scope)
         check_directory(wish.directory, hidden_files=mount.hidden_files)
         if wish.length is not None:
             check_length(wish.length, mount.max_size)
@@ -189,7 +189,7 @@ class Uploads(UploadStore):
     async def _settled(self, key: str) -> Upload:
         """Nobody writes to it, and it is not half published."""
         async with self._registry.alone(key) as live:
-            await live.end_writers(_preempted())
+            await live.preempt()
             if live.upload.state is UploadState.PUBLISHING:
                 await self._publish(live)
             return live.upload
@@ -209,7 +209,7 @@ class Uploads(UploadStore):
             self._check_there(live.upload)
             scope, mount = live.upload.scope, self._means.mount(live.upload.scope)
             if live.upload.length is None:
-                await live.end_writers(_preempted())
+                await live.preempt()
             told = with_length(live.upload, length, mount.max_size)
             if told != live.upload:
                 more = length - live.upload.arrived.total
@@ -238,7 +238,7 @@ class Uploads(UploadStore):
         async with self._registry.alone(upload.key) as live:
             self._check_there(live.upload)
             if live.upload.scope.protocol.in_order:
-                await live.end_writers(_preempted())
+                await live.preempt()
             await live.await_ending()
             if live.broken is not None:
                 raise live.broken
@@ -281,7 +281,7 @@ class Uploads(UploadStore):
                 raise NotWhole("octets are missing still; ask for the upload's offset and go on")
             if live.upload.partial:
                 return live.upload
-            await live.end_writers(_preempted())
+            await live.preempt()
             return await self._publish(live)
 
     async def _publish(self, live: Live) -> Upload:
@@ -304,10 +304,17 @@ class Uploads(UploadStore):
         await self._means.journal.transact(work)
 
     async def concatenate(self, scope: Scope, wish: Wish, part_ids: Sequence[str]) -> Upload:
-        """A new upload of the octets of others."""
+        """An upload of the octets of others; who asks again gets the same one."""
+        own = joined_id(scope, wish, part_ids)
+        with suppress(UnknownUpload, UploadGone):
+            before = await self.find(scope, own)
+            if before.whole:
+                return before
+            own = self._means.new_id()  # that one is cut off, or not ready yet
         parts = [await self.find(scope, part_id) for part_id in part_ids]
         whole = replace(wish, length=joined_length(parts), partial=False)
-        upload = await self._create(scope, whole, tuple(part_ids))
+        planned = replace(self._planned(scope, whole), id=own, key=own, parts=tuple(part_ids))
+        upload = await self._create(planned, over=True)
         async with self._registry.alone(upload.key) as live:
             try:
                 return await join(self._means, live, parts)
@@ -340,7 +347,3 @@ class Uploads(UploadStore):
     def _check_open(self) -> None:
         if self._closed:
             raise StateForbids("the daemon is stopping; go on later")
-
-
-def _preempted() -> Preempted:
-    return Preempted("a newer request for this upload has taken over; ask for its offset")

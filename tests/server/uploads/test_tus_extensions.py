@@ -128,6 +128,16 @@ class ConcatenationTests(TusCase):
         self.assert_status(self.patch(path, 100, b""), 403)
         self.assert_status(self.patch(path, 0, b"x"), 403)
 
+    def test_asked_again(self) -> None:
+        """Whoever lost the answer to the last request makes no second file by repeating it."""
+        concat = "final;" + " ".join(self.parts())
+        first = self.create(None, "whole", upload_concat=concat)
+        self.assertEqual(self.create(None, "whole", upload_concat=concat), first)
+        self.assertEqual([path.name for path in self.root.iterdir()], ["whole"])
+        other = self.create(None, "other", upload_concat=concat)
+        self.assertNotEqual(other, first)
+        self.assertEqual(self.file("other"), CONTENT)
+
     def test_refused(self) -> None:
         """Parts that are not whole, are none, are elsewhere or unknown."""
         one, _ = self.parts()
