@@ -87,6 +87,7 @@ class MirrorTests(SynchronousTestCase):
             "    include: ['*.iso']\n": False,
             "    directory: other\n": True,
         }
+        told: list[tuple[str, str]] = []
         for more, anew in table.items():
             now = self.spec(more)
             [difference] = differences([replace(now, declared=wishes_of(now))], [record])
@@ -95,4 +96,9 @@ class MirrorTests(SynchronousTestCase):
             spec = rewished(difference)
             assert spec is not None
             self.assertEqual(spec.mirror, now.mirror)
+            if not anew:
+                told.append((difference.fields[0].old, difference.fields[0].new))
+        self.assertEqual(
+            told, [("nothing special", "delete True"), ("nothing special", "include *.iso")]
+        )
         self.assertEqual(differences([replace(first, declared=wishes_of(first))], [record]), [])

@@ -124,6 +124,9 @@ def _shown(field: str, value: Any) -> str:
         return "none" if value is None else "(secret)"
     if isinstance(value, list):
         return " ".join(map(str, value))
+    if isinstance(value, dict):
+        told = [f"{key} {_shown(key, each)}" for key, each in value.items() if each]
+        return ", ".join(told) or "nothing special"
     return "none" if value is None else str(value)
 
 

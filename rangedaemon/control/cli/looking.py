@@ -38,12 +38,10 @@ def list_jobs(
     """
     List jobs, newest first: all, or those that JOB... means.
 
-    The files of mirrors are left out, unless they are meant.
+    The files of mirrors are left out, but for those that --files means.
     """
     found: list[Job] = []
-    parent = None if words else "none"
-    if mirror is not None:
-        parent = _one(session, mirror)["id"]
+    parent = "none" if mirror is None else _one(session, mirror)["id"]
     for job in session.client.jobs(state=state, parent=parent):
         found.append(job)
         if limit is not None and len(found) >= limit and not words:

@@ -74,13 +74,18 @@ class Session:
 
     def jobs(self, words: Sequence[str]) -> list[Job]:
         """
-        The jobs that *words* mean.
+        The jobs that *words* mean; the files of mirrors where they mean nothing else.
 
         :raises CommandFault: a word means none, or several.
         """
         if all(map(is_id, words)):
             return [self.client.job(word) for word in dict.fromkeys(words)]
-        return pick(words, self.client.jobs())
+        try:
+            return pick(words, self.client.jobs(parent="none"))
+        except CommandFault as fault:
+            if fault.exit_code is not Exit.NOT_FOUND:
+                raise
+            return pick(words, self.client.jobs())
 
     # -- what is shown ---------------------------------------------------------
 
