@@ -27,6 +27,7 @@ from rangedaemon.core.jobs import FINISHED, JobRecord
 from rangedaemon.errors import JournalDamaged, JournalLocked, JournalTooNew, NotWritable
 from rangedaemon.storage import rows, schema
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal, revisions
+from rangedaemon.storage.owner import as_owner
 from rangedaemon.storage.partfile import part_path, sync_directory
 from rangedaemon.storage.uploads import rows as upload_rows
 
@@ -245,17 +246,18 @@ def _find_part(job: JobRecord, done: Repair) -> None:
 
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Keep daemons out, as long as this takes."""
+    """Keep daemons out, as long as this takes, and be who they are."""
     if not path.is_file():
         raise NotWritable(f"there is no journal {path}; give the daemon's state_dir")
-    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise JournalLocked(f"a rangedaemon runs with {path.parent}: stop it first") from error
-    finally:
-        os.close(lock)
+    with as_owner(path):
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise JournalLocked(f"a rangedaemon runs with {path.parent}: stop it first") from error
+        finally:
+            os.close(lock)
 
 
 def _reading(path: Path) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.trial.unittest import SkipTest
 
 from rangedaemon.core.jobs import JobState
 from rangedaemon.errors import JournalDamaged, JournalLocked, JournalTooNew, NotWritable
@@ -19,6 +20,7 @@ from rangedaemon.storage.salvage import check, repair
 from tests.storage.journal_samples import JournalTestCase, job
 
 PAGE = 4096
+NOBODY = 65534
 
 
 class SalvageCase(JournalTestCase):
@@ -233,3 +235,26 @@ class MessageTests(SalvageCase):
         self.path.write_bytes(b"no database" * 1000)
         fault = self.assertRaises(JournalDamaged, open_journal, self.path)
         self.assertIn("rangectl journal repair", str(fault))
+
+
+class OwnerTests(SalvageCase):
+    """Root at work on the journal of a daemon that is not root."""
+
+    count = 3
+
+    def setUp(self) -> None:
+        """The state directory is somebody else's."""
+        super().setUp()
+        if os.geteuid() != 0:
+            raise SkipTest("only root works on files of others")
+        for place in (self.path.parent, *self.path.parent.iterdir()):
+            os.chown(place, NOBODY, NOBODY)
+        self.directory.chmod(0o755)
+
+    def test_files_stay_his(self) -> None:
+        """Whatever a check or a repair makes is the daemon's; we are root again afterwards."""
+        for act in (check, repair, check):
+            act(self.path)
+            owners = {(f.stat().st_uid, f.stat().st_gid) for f in self.path.parent.iterdir()}
+            self.assertEqual(owners, {(NOBODY, NOBODY)})
+            self.assertEqual((os.geteuid(), os.getegid()), (0, 0))

@@ -30,7 +30,7 @@ def journal() -> None:
     """
     Check and repair the journal of a daemon that is stopped.
 
-    They work on the state directory, so run them as the daemon's user.
+    They work on the state directory, as the daemon's user: run them as that, or as root.
     """
 
 
