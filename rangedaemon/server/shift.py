@@ -24,6 +24,8 @@ _LENGTH_ALONE: Final = 1.0
 """Seconds where there are no others: each shift may put the thread on another core."""
 _WAIT: Final = 20
 """Milliseconds for which a full socket may keep a thread waiting."""
+_WAIT_ALONE: Final = 100
+"""Where there are no others: on a busy machine a quick peer may not be let run for so long."""
 _MOST_AT_ONCE: Final = 2 * 1024 * 1024
 
 
@@ -78,9 +80,10 @@ def send_for_a_while(
             return start, False
         start += sent
         full = sent < _MOST_AT_ONCE and start < stop
-        if full and not room.poll(_WAIT):
+        length, wait = (_LENGTH, _WAIT) if wanted() else (_LENGTH_ALONE, _WAIT_ALONE)
+        if full and not room.poll(wait):
             return start, False
-        if time.monotonic() - began >= (_LENGTH if wanted() else _LENGTH_ALONE):
+        if time.monotonic() - began >= length:
             return start, True
     return start, start == stop
 

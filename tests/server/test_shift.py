@@ -80,3 +80,35 @@ class ShiftTests(SynchronousTestCase):
         self.patch(shift, "_MOST_AT_ONCE", _SIZE)
         self.assertEqual(self.send(), (_SIZE, True))
         self.assertEqual(self.peer.recv(_SIZE), self.octets)
+
+    def test_full(self) -> None:
+        """One that takes no more is left to the usual way, sooner where somebody else waits."""
+        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.patch(shift, "_MOST_AT_ONCE", 1 << 20)
+        with Path(self.mktemp()).open("w+b") as large:
+            large.truncate(1 << 20)
+            waits: list[int] = []
+            self.patch(shift, "select", SimpleNamespace(POLLOUT=4, poll=lambda: Room(waits)))
+            for wanted in (False, True):
+                reached, goes_on = send_for_a_while(
+                    self.ours.fileno(), large.fileno(), 0, 1 << 20,
+                    over=lambda: False, wanted=lambda wanted=wanted: wanted,
+                )  # fmt: skip
+                self.assertLess(reached, 1 << 20)
+                self.assertFalse(goes_on)
+        self.assertEqual(waits, [100, 20])
+
+
+class Room:
+    """A poll that notes how long it was to wait, and finds nothing."""
+
+    def __init__(self, waits: list[int]) -> None:
+        self.waits = waits
+
+    def register(self, _socket: int, _event: int) -> None:
+        """Fine."""
+
+    def poll(self, milliseconds: int) -> list[tuple[int, int]]:
+        """Nothing."""
+        self.waits.append(milliseconds)
+        return []
