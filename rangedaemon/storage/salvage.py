@@ -29,6 +29,7 @@ from rangedaemon.storage import rows, schema
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal, revisions
 from rangedaemon.storage.owner import as_owner
 from rangedaemon.storage.partfile import part_path, sync_directory
+from rangedaemon.storage.sqlfaults import BROKEN, NO_TEXT
 from rangedaemon.storage.uploads import rows as upload_rows
 
 _SIDES = ("-wal", "-shm")
@@ -74,8 +75,8 @@ def check(path: Path) -> list[str]:
     with _held(path), closing(_reading(path)) as raw:
         try:
             return list(_problems(raw))[:_MOST_PROBLEMS]
-        except sqlite3.DatabaseError as error:
-            return [f"SQLite says: {error}"]
+        except BROKEN as error:
+            return [NO_TEXT if isinstance(error, UnicodeDecodeError) else f"SQLite says: {error}"]
 
 
 def _problems(raw: sqlite3.Connection) -> Iterator[str]:
@@ -184,7 +185,7 @@ def _readable(
     while at < top:
         try:
             found = raw.execute(f"{query} ORDER BY rowid LIMIT {many}", (at,)).fetchall()
-        except sqlite3.DatabaseError:
+        except BROKEN:
             if many == 1:
                 at += 1
                 if count is not None and _is_there(raw, table, at):
@@ -199,7 +200,7 @@ def _readable(
 
 def _is_there(raw: sqlite3.Connection, table: str, number: int) -> bool:
     """Whether a row that cannot be read is there at all, as far as an index tells."""
-    with suppress(sqlite3.DatabaseError):
+    with suppress(*BROKEN):
         found = raw.execute(f"SELECT count(*) FROM {table} WHERE rowid = ?", (number,))  # noqa: S608
         return bool(found.fetchone()[0])
     return True
@@ -212,7 +213,7 @@ def _highest(raw: sqlite3.Connection, table: str) -> int:
         (f"SELECT max(rowid) FROM {table} NOT INDEXED", ()),  # noqa: S608
         ("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)),
     ):
-        with suppress(sqlite3.DatabaseError):
+        with suppress(*BROKEN):
             row = raw.execute(query, values).fetchone()
             found.append(row[0] or 0 if row else 0)
     return max(found)
@@ -266,7 +267,7 @@ def _reading(path: Path) -> sqlite3.Connection:
 
 
 def _refuse_newer(path: Path) -> None:
-    with closing(_reading(path)) as raw, suppress(sqlite3.DatabaseError):
+    with closing(_reading(path)) as raw, suppress(*BROKEN):
         found = raw.execute("SELECT version_num FROM alembic_version").fetchone()
         known = revisions(MIGRATIONS)
         if found is not None and str(found[0]).isdigit() and str(found[0]) > known[-1]:

@@ -22,6 +22,12 @@ from rangedaemon.errors import JournalDamaged, JournalLocked, NoSpace, NotWritab
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space on the disk, in the quota, under the limit of file sizes."""
 
+BROKEN = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a damaged journal raises: where names are no text any more the standard library
+fails to decode what SQLite says of them."""
+
+NO_TEXT = "what should be text in it is none"
+
 _PROBE = bytes(1 << 16)
 _FRAME = 24 + 4096
 """What one page adds to the write-ahead log."""
@@ -38,6 +44,8 @@ def named_faults(path: Path) -> Iterator[None]:
         raise of_sqlite(error.orig, path) from error
     except sqlite3.Error as error:
         raise of_sqlite(error, path) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, NO_TEXT) from error
 
 
 def of_system(error: OSError, path: Path) -> StorageFault:

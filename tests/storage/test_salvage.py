@@ -207,6 +207,16 @@ class RepairTests(SalvageCase):
         self.assertEqual(repair(self.path).jobs.kept, self.count)
         self.assertEqual(self.jobs()[6].attempts, 9)
 
+    def test_no_text(self) -> None:
+        """Names that are no text any more are damage like any other."""
+        octets = bytearray(self.pristine)
+        octets[octets.index(b"alembic_version") + 3] = 0x80
+        self.path.write_bytes(octets)
+        self.assertRaises(JournalDamaged, open_journal, self.path)
+        self.assertIn("text", " ".join(check(self.path)))
+        repair(self.path)
+        self.assertEqual(check(self.path), [])
+
     @settings(max_examples=25, deadline=None)
     @given(st.data())
     def test_any_damage(self, data: st.DataObject) -> None:
