@@ -61,7 +61,7 @@ def makeService(options: Options) -> IService:
     from rangedaemon.client.names import read_numbers_at_once  # noqa: PLC0415
     from rangedaemon.server.steady import keep_steady  # noqa: PLC0415
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
-    from rangedaemon.service.logs import begin_anew, observer_of, output_of  # noqa: PLC0415
+    from rangedaemon.service.logs import Threshold, begin_anew, observer_of, output_of  # noqa: PLC0415
     from rangedaemon.service.serving import raise_file_limit  # noqa: PLC0415
     from rangedaemon.service.signals import take_signals  # noqa: PLC0415
 
@@ -71,7 +71,8 @@ def makeService(options: Options) -> IService:
     daemon = build(options.loaded, reactor, source=options["config"])
     log, output = options.loaded.log, output_of(options.parent or {})
     if output is not None:
-        daemon.observer = observer_of(log.format, log.level, os.environ, output)
+        daemon.threshold = Threshold(log.level)
+        daemon.observer = observer_of(log.format, daemon.threshold, os.environ, output)
     take_signals(reactor, daemon, lambda: begin_anew(output))
     atexit.register(_tell_status, daemon)
     return daemon

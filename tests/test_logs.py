@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.service.logs import (
+    Threshold,
     begin_anew,
     is_journal,
     journal_line,
@@ -129,10 +130,19 @@ class ChosenTests(SynchronousTestCase):
             self.assertIn("hello", self.logged(form, "debug", LogLevel.debug))
             self.assertIn("hello", self.logged(form, "error", LogLevel.critical))
 
+    def test_another_level(self) -> None:
+        """The level may change while the observer is in use."""
+        out, threshold = io.StringIO(), Threshold("info")
+        observer = observer_of("text", threshold, {}, out)
+        for level in ("info", "debug", "info"):
+            threshold.set(level)
+            observer(event_of(f"debug at {level}", LogLevel.debug))
+        self.assertRegex(out.getvalue(), r"\A[^\n]* debug at debug\n\Z")
+
     def logged(self, form: str, least: str, level: object) -> str:
         """What is written of an event of *level*."""
         out = io.StringIO()
-        observer_of(form, least, {}, out)(event_of("hello", level))
+        observer_of(form, Threshold(least), {}, out)(event_of("hello", level))
         return out.getvalue()
 
     def test_begins_anew(self) -> None:
@@ -140,7 +150,7 @@ class ChosenTests(SynchronousTestCase):
         path = Path(self.mktemp())
         file = output_of({"logfile": str(path)})
         self.addCleanup(file.close)
-        observer = observer_of("text", "info", {}, file)
+        observer = observer_of("text", Threshold("info"), {}, file)
         observer(event_of("before"))
         begin_anew(file)
         observer(event_of("after"))

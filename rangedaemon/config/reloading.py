@@ -42,6 +42,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("jobs",),
     ("hooks",),
     ("pushes",),
+    ("log", "level"),
 )
 """Keys, or whole sections, that may change while the daemon runs."""
 

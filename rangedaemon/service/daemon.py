@@ -266,6 +266,8 @@ class Daemon(LoggingRoot):
         refused: str | None = "see the log"
         try:
             changed = await self._reloader.reload()
+            if self.threshold is not None:
+                self.threshold.set(self._config.log.level)
             await self._make_sample()
             refused = None
         except Fault as fault:

@@ -20,6 +20,7 @@ from twisted.application.service import MultiService
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
@@ -29,6 +30,7 @@ from twisted.logger import (
 )
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
+from zope.interface import implementer
 
 _PRIORITIES = {
     LogLevel.debug: 7,
@@ -40,11 +42,29 @@ _PRIORITIES = {
 _PLAIN = (str, int, float, bool)
 
 
+@implementer(ILogFilterPredicate)
+class Threshold:
+    """A filter that lets through what is as bad as its level, or worse; that may change."""
+
+    def __init__(self, level: str) -> None:
+        self.set(level)
+
+    def set(self, level: str) -> None:
+        """Another level, as the configuration names it."""
+        self._least = LogLevel.lookupByName(level)
+
+    def __call__(self, event: LogEvent) -> Any:
+        """As `ILogFilterPredicate`."""
+        return PredicateResult.no if _level(event) < self._least else PredicateResult.maybe
+
+
 class LoggingRoot(MultiService):
     """The service at the top of an application, which may say how that logs."""
 
     observer: ILogObserver | None = None
     """What twistd is to log by; None: by its own."""
+    threshold: Threshold | None = None
+    """What decides how much of it."""
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application that twistd has made."""
@@ -80,19 +100,16 @@ def begin_anew(output: Any) -> None:
         output.rotate()
 
 
-def observer_of(form: str, level: str, environ: Mapping[str, str], output: Any) -> ILogObserver:
-    """What writes *form*, from *level* up, to *output*."""
+def observer_of(
+    form: str, threshold: Threshold, environ: Mapping[str, str], output: Any
+) -> ILogObserver:
+    """What writes *form*, as far as *threshold* lets it through, to *output*."""
     if form == "auto":
         ours = output is sys.stdout and is_journal(environ, output.fileno())
         form = "journal" if ours else "text"
     line = _FORMS.get(form)
     observer = FileLogObserver(output, line) if line else textFileLogObserver(output)
-    return FilteringLogObserver(observer, [_from(LogLevel.lookupByName(level))])
-
-
-def _from(least: Any) -> Any:
-    """A filter that lets through what is *least* or worse."""
-    return lambda event: PredicateResult.no if _level(event) < least else PredicateResult.maybe
+    return FilteringLogObserver(observer, [threshold])
 
 
 def json_line(event: LogEvent) -> str:

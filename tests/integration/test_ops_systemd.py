@@ -261,6 +261,16 @@ class LogTests(OpsCase):
         self.assertIn("reactor class", told[1]["message"])
         self.assertEqual({line["level"] for line in told}, {"info"})
 
+    def test_level_reloaded(self) -> None:
+        """Readers who went away are told of once somebody wants to know, without a restart."""
+        self.daemon.start()
+        self.begin().close()
+        self.configure(log={"level": "debug"})
+        self.assertEqual(self.reloaded(), {"log.level"})
+        self.assertNotIn("was not sent to its end", self.daemon.log)
+        self.begin().close()
+        until(lambda: "f.bin was not sent to its end" in self.daemon.log, "it is told")
+
     def test_journal(self) -> None:
         """Priorities where the output is the journal's stream."""
         self.daemon.log_file.touch()
