@@ -65,7 +65,7 @@ class SystemdPageTests(IntegrationCase):
         except AssertionError as error:
             raise SkipTest("mounting needs to be root") from error
 
-    @pytest.mark.timeout(600)
+    @pytest.mark.timeout(900)
     def test_followed(self) -> None:
         """Every line does what the page says, and the machine is as before."""
         if os.geteuid() != 0:
