@@ -47,23 +47,32 @@ class Space:
         length: int,
         missing: Callable[[], int],
         keep_free: int = 0,
+        *,
+        where: str = "there",
     ) -> None:
         """
         Claim room for a file of *length* octets, in place of what *who* had claimed.
 
         :param missing: how many of them need room still, at each moment.
+        :param where: the directory, as a fault tells it.
         :raises NeverFits: the whole file system is smaller.
         :raises NoSpace: there is no room now.
         """
         self.release(who)
         if length + keep_free > room.total:
-            raise NeverFits(f"the file has {length} octets, its whole disk {room.total}")
+            raise NeverFits(
+                f"the file has {length} octets, the whole disk of {where} {room.total}:"
+                " give the job a directory on a larger one"
+            )
         needed = max(0, length - room.allocated)
         others = sum(each.missing() for each in self._claims.values() if each.device == room.device)
         if needed + others + keep_free > room.free:
             also = f", other jobs need {others}" if others else ""
             kept = f", {keep_free} are to stay free" if keep_free else ""
-            raise NoSpace(f"{needed} octets are needed{also}{kept}, {room.free} are free")
+            raise NoSpace(
+                f"{needed} octets are needed{also}{kept}, {room.free} are free:"
+                f" free some on the disk of {where}"
+            )
         self._claims[who] = _Claim(room.device, missing)
 
     def release(self, who: Hashable) -> None:
@@ -71,7 +80,10 @@ class Space:
         self._claims.pop(who, None)
 
 
-def insist_on_room(room: Room, keep_free: int) -> None:
+def insist_on_room(room: Room, keep_free: int, where: str = "there") -> None:
     """:raises NoSpace: less is free than is to be kept free."""
     if room.free < keep_free:
-        raise NoSpace(f"{room.free} octets are free, {keep_free} are to stay so")
+        raise NoSpace(
+            f"{room.free} octets are free, {keep_free} are to stay so:"
+            f" free some on the disk of {where}"
+        )

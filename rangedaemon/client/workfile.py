@@ -123,14 +123,16 @@ class Workfile:
             return max(0, length - max(self.written.total, there))
 
         there = length if rules.preallocate else room.allocated
-        self._space.claim(self, room, length, missing, rules.keep_free)
+        where = str(self.final.parent)
+        self._space.claim(self, room, length, missing, rules.keep_free, where=where)
         if rules.preallocate and length:
             await self._in_thread(self._file.part.allocate, length)
 
     async def watch_room(self) -> None:
         """:raises NoSpace: less is free by now than is to be kept free."""
         if self._rules.keep_free:
-            insist_on_room(await self._room(), self._rules.keep_free)
+            where = str(self.final.parent)
+            insist_on_room(await self._room(), self._rules.keep_free, where)
 
     def _room(self) -> Deferred[Room]:
         return self._in_thread(self._file.part.ask, room_of)

@@ -48,6 +48,13 @@ class ClaimTests(SynchronousTestCase):
         self.assertRaises(NeverFits, self.claim, "a", room(100, total=200), 201)
         self.assertRaises(NeverFits, self.claim, "a", room(100, total=200), 161, 40)
 
+    def test_what_to_do(self) -> None:
+        """Who reads the fault learns where room is missing, and what helps."""
+        for length, words in ((101, "free some on the disk of /srv"), (201, "/srv 200: give")):
+            with self.assertRaises(NoSpace) as caught:
+                self.space.claim("a", room(100, total=200), length, lambda: 0, where="/srv")
+            self.assertIn(words, caught.exception.detail)
+
     def test_others(self) -> None:
         """Others on the same file system are counted with what they miss, until they end."""
         left = 60
