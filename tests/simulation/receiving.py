@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -65,10 +66,17 @@ class Sent:
     still: int | None = None
     """The offset that was told when nobody was to write any more, until somebody does."""
 
-    def saw(self, upload: Upload) -> None:
-        """The store has said this of it: all of it has to stay true."""
+    def answer(self) -> Callable[[Upload], None]:
+        """For the answer to a question that is asked now: later ones may have theirs before."""
+        return partial(self.saw, known=self.acknowledged)
+
+    def saw(self, upload: Upload, known: IntervalSet | None = None) -> None:
+        """The store has said this of it: all of it has to stay true.
+
+        :param known: what was acknowledged when it was asked; None: as by now.
+        """
         if not self.given_up and upload.state in (UploadState.OPEN, UploadState.PUBLISHING):
-            lost = self.acknowledged - upload.arrived
+            lost = (self.acknowledged if known is None else known) - upload.arrived
             assert not lost, f"{self.name}: {lost} was acknowledged and is gone"
         if self.still is not None and upload.state is UploadState.OPEN:
             assert upload.offset == self.still, f"{self.name}: {self.still} did not stay true"

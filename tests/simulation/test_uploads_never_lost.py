@@ -13,6 +13,7 @@ How many stories are told is `tests.simulation.stories`'.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from random import Random
 
@@ -66,7 +67,7 @@ class Engine(Uploads):
             partial=partial,
             digest="sha-256=" + hashlib.sha256(content).hexdigest() if promised else None,
         )
-        self._ask(self.life.store.create(sent.scope, wish), sent.saw)
+        self._ask(self.life.store.create(sent.scope, wish), sent.answer())
         self._check()
 
     @rule(
@@ -115,7 +116,7 @@ class Engine(Uploads):
         """As an adapter does: at once, if it has the writer already."""
         for sending in [sending for sending in begun if sending in self.sending]:
             self.sending.remove(sending)
-            self._ask(sending.writer.abandon(), sending.sent.saw)
+            self._ask(sending.writer.abandon(), sending.sent.answer())
 
     def _safe_upto(self, sent: Sent, upto: int, life: Life) -> None:
         if self.life is life and self.left is None:
@@ -165,9 +166,9 @@ class Engine(Uploads):
         writer = sending.writer
         whole = not sending.digest or sending.writer.offset == sending.writer.run.stop  # type: ignore[attr-defined]
         if lost or not whole:
-            self._ask(writer.abandon(), sending.sent.saw)
+            self._ask(writer.abandon(), sending.sent.answer())
         else:
-            self._ask(writer.commit(), sending.sent.saw)
+            self._ask(writer.commit(), sending.sent.answer())
         self._check()
 
     @rule(which=WHICH, count=st.sampled_from([300, 3000]), right=st.booleans())
@@ -179,7 +180,7 @@ class Engine(Uploads):
             wanted = hashlib.sha1(run).hexdigest()
             sent.still, sent.writes = None, sent.writes + 1
             octets = run if right else bytes(255 - octet for octet in run)
-            self._ask(self._story_of_run(sent.upload, octets, wanted), sent.saw)
+            self._ask(self._story_of_run(sent.upload, octets, wanted), sent.answer())
             self._check()
 
     async def _story_of_run(self, upload: Upload, octets: bytes, wanted: str) -> Upload:
@@ -194,7 +195,7 @@ class Engine(Uploads):
         """The length that was deferred is told."""
         sent = self._pick(which)
         if sent is not None and sent.upload is not None:
-            self._ask(self.life.store.set_length(sent.upload, len(sent.content)), sent.saw)
+            self._ask(self.life.store.set_length(sent.upload, len(sent.content)), sent.answer())
             self._check()
 
     @rule(which=WHICH, preempt=st.booleans())
@@ -204,11 +205,18 @@ class Engine(Uploads):
         if sent is not None and sent.upload is not None:
             story = self.life.store.find(sent.scope, sent.upload.id, preempt=preempt)
             asked_for = sent.scope.protocol is UploadProtocol.TUS and preempt
-            self._ask(story, partial(self._found, sent, sent.writes, asked_for))
+            self._ask(story, partial(self._found, sent, sent.writes, asked_for, sent.answer()))
             self._check()
 
-    def _found(self, sent: Sent, writes: int, still: bool, upload: Upload) -> None:
-        sent.saw(upload)
+    def _found(
+        self,
+        sent: Sent,
+        writes: int,
+        still: bool,
+        answer: Callable[[Upload], None],
+        upload: Upload,
+    ) -> None:
+        answer(upload)
         if still and writes == sent.writes:
             sent.still = upload.offset
 
@@ -217,7 +225,7 @@ class Engine(Uploads):
         """An upload should be published."""
         sent = self._pick(which)
         if sent is not None and sent.upload is not None:
-            self._ask(self.life.store.finish(sent.upload), sent.saw)
+            self._ask(self.life.store.finish(sent.upload), sent.answer())
             self._check()
 
     @rule(first=WHICH, second=WHICH)
@@ -232,7 +240,7 @@ class Engine(Uploads):
         self.sent.append(sent)
         ids = [part.upload.id for part in chosen if part.upload is not None]
         story = self.life.store.concatenate(sent.scope, Wish(sent.name), ids)
-        self._ask(story, sent.saw)
+        self._ask(story, sent.answer())
         self._check()
 
     @rule(which=WHICH, rarely=st.integers(0, 3))
@@ -278,7 +286,7 @@ class Engine(Uploads):
         if self._send_rest(sent):
             self.countdown, self.power_cut = steps, power_cut
             assert sent.upload is not None
-            self._ask(self.life.store.finish(sent.upload), sent.saw)
+            self._ask(self.life.store.finish(sent.upload), sent.answer())
             self.life.work_off()
         self._check()
 
