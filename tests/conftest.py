@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from twisted.logger import globalLogBeginner
 from twisted.trial.unittest import SynchronousTestCase
 
 
@@ -16,6 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 def _interruptible() -> None:
     """Who runs the suite in the background may ignore Ctrl-C: what the tests start must not."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _forgetful_log() -> None:
+    """Twisted keeps 65,536 events for a log that no test begins, and all that they name."""
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
