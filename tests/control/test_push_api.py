@@ -149,10 +149,11 @@ class PushTests(PushCase):
         self.assertEqual(self.wire.ask("GET", f"{JOBS}/{job_id}/content").status, 409)
 
     def test_described(self) -> None:
-        """The description tells of both bodies."""
+        """The description tells of all bodies."""
+        bodies = ("NewJob", "NewUpload", "NewMirror")
         document = self.wire.ask("GET", "/openapi.json").json()
         body = document["paths"][JOBS]["post"]["requestBody"]["content"]["application/json"]
-        one = {"oneOf": [{"$ref": f"#/components/schemas/{n}"} for n in ("NewJob", "NewUpload")]}
+        one = {"oneOf": [{"$ref": f"#/components/schemas/{n}"} for n in bodies]}
         self.assertEqual(body["schema"]["oneOf"][0], one)
         self.assertIn("folder", document["components"]["schemas"]["NewUpload"]["properties"])
 
