@@ -225,6 +225,7 @@ class JobObject(BaseModel):
     """A job, as everybody sees it."""
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    seq: Annotated[int, Field(ge=0, description="Order of arrival: the newest job's is highest.")]
     kind: str
     name: str | None
     urls: list[str]

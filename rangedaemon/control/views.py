@@ -77,6 +77,7 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
     spec, origin = record.spec, record.remembered
     return JobObject.model_construct(  # unchecked: our own values, and a page has a thousand
         id=record.id,
+        seq=record.seq,
         kind=spec.kind,
         name=shown_or_none(spec.name),
         urls=[shown(url) for url in spec.urls],

@@ -38,6 +38,7 @@ RECORD = JobRecord(
 )
 FIELDS = [
     "id",
+    "seq",
     "kind",
     "name",
     "urls",

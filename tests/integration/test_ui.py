@@ -251,6 +251,21 @@ class SteeringTests(BrowserCase):
             )
         self.assertEqual((Path(gone["path"]).exists(), Path(kept["path"]).exists()), (False, True))
 
+    def test_order(self) -> None:
+        """The newest is first, also among those that were added at one moment."""
+        wished = [{"url": f"http://127.0.0.1:1/{n}", "paused": True} for n in range(20)]
+        added = self.daemon.api.request("POST", "/api/v1/jobs", wished).json["jobs"]
+        ids = [job["id"] for job in reversed(added)]
+        self.wait_for(lambda: self.shown_ids()[:20] == ids, "they are in that order")
+        self.browser.refresh()
+        self.wait_for(lambda: self.shown_ids()[:20] == ids, "they are so when asked for, too")
+
+    def shown_ids(self) -> list[str]:
+        """The jobs from the top down."""
+        rows = "return [...document.querySelectorAll('.job')].map((row) => row.dataset.id)"
+        shown: list[str] = self.script(rows)
+        return shown
+
     def test_filters(self) -> None:
         """Filters and the search leave what fits."""
         done = self.fetch(self.path(), MIB)

@@ -16,8 +16,7 @@ export const FILTERS = {
   complete: { name: "Complete", states: ["complete"] },
 };
 
-/** Newest first; the id decides between jobs of one moment. */
-const newerFirst = (a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : a.id < b.id ? 1 : -1);
+const newerFirst = (a, b) => b.seq - a.seq;
 
 export class Store extends EventTarget {
   jobs = new Map();
