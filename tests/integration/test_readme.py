@@ -22,6 +22,8 @@ _OTHERWISE = re.compile(
     r"|\b20[06]\d{4}\b|\b416153[56]\b|after 1000|after 2000|with 0 bytes"
 )
 """What is another thing each time: ids, tags, times, and how far a cut upload came."""
+_PERHAPS = (" 100 %\n", " 100 %...")
+"""Behind it ``show`` says what was fetched twice, where a connection took over from a slow one."""
 
 
 class ReadmeTests(CheckoutCase):
@@ -66,7 +68,7 @@ class ReadmeTests(CheckoutCase):
         self.start()
         text = README.read_text()
         changing = [(each, "...") for each in set(_OTHERWISE.findall(text))]
-        names = [*self.ports, ("/srv/rangedaemon", str(self.place)), *changing]
+        names = [*self.ports, ("/srv/rangedaemon", str(self.place)), _PERHAPS, *changing]
         programs = f"{self.place / '.venv/bin'}:{os.environ['PATH']}"
         self.addCleanup(self.end_drop)
         page = Page(README, self.place, names, environment(PATH=programs))
