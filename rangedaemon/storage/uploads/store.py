@@ -232,7 +232,6 @@ class Uploads(UploadStore):
         digest: str | None = None,
     ) -> Writer:
         """A writer for a run of octets."""
-        self._check_open()
         if digest is not None:
             parse_digest(digest)
         async with self._registry.alone(upload.key) as live:
@@ -254,10 +253,11 @@ class Uploads(UploadStore):
             part = await live.file()
             announced = run.stop if count is not None and live.upload.length is None else 0
             await self._announce(live, announced)
-            self._check_parallel(mount)  # others may have begun meanwhile
+            self._check_parallel(mount)  # others may have begun meanwhile, or the end
             return live.begin(part, run, ears, digest, announced)
 
     def _check_parallel(self, mount: UploadMount) -> None:
+        self._check_open()
         writing = self._registry.writing_to(mount.path)
         if mount.max_parallel is not None and writing >= mount.max_parallel:
             raise TooManyUploads(f"{writing} requests write here already; come back later")
