@@ -19,7 +19,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from rangedaemon.client.network import Network
 from rangedaemon.client.runner import Runner
@@ -44,15 +43,12 @@ from rangedaemon.service.reloading import Parts, Reloader, declare, plan_of
 from rangedaemon.service.serving import Serving
 from rangedaemon.service.steering import control_site, registry_of
 from rangedaemon.service.stopping import DRAIN_SECONDS, STOP_SECONDS, in_turn, story, together
+from rangedaemon.service.threads import Threads
 from rangedaemon.service.watching import Watching, folder_of
 from rangedaemon.service.wiring import build_runner, keyring_of, push_places_of
-from rangedaemon.storage import lanes
 from rangedaemon.storage.journal import Journal
 from rangedaemon.storage.opening import JOURNAL_FILE, Opened, open_journal
 from rangedaemon.storage.sample import make_sample
-from rangedaemon.storage.threads import OwnThreads, pooled
-
-DISK_THREADS = 4
 
 
 class Daemon(LoggingRoot):
@@ -71,11 +67,8 @@ class Daemon(LoggingRoot):
         """Whether to read the configuration again as soon as the start is over."""
         self._reactor = reactor
         self._source = source
-        self._disk = ThreadPool(1, DISK_THREADS, name="disk")
-        self._in_disk_thread = pooled(reactor, self._disk)
+        self._threads = Threads(reactor)
         self._beginning: Deferred[None] | None = None
-        self._journal_thread = OwnThreads(reactor, "journal")
-        self._lanes = OwnThreads(reactor, "lane", lanes.COUNT)
         self._opened: Opened | None = None
         self._journal: Journal
         self._runner: Runner
@@ -84,7 +77,7 @@ class Daemon(LoggingRoot):
         self._site: ControlSite
         self._control: Listeners | None = None
         self._reloader: Reloader | None = None
-        self._serving = Serving(config.server, reactor, self._in_disk_thread)
+        self._serving = Serving(config.server, reactor, self._threads.disk)
         self._serving.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     @property
@@ -110,7 +103,7 @@ class Daemon(LoggingRoot):
         :raises StartFailed: something is in the way; nothing of ours goes on running.
         """
         with self._wholly_or_not():
-            self._disk.start()
+            self._threads.start()
             self._open()
             super().startService()  # type: ignore[no-untyped-call]
             if not self._config.control.allow_plain_remote:
@@ -142,30 +135,26 @@ class Daemon(LoggingRoot):
                 endpoint.port.stopListening()
         if self._opened is not None:
             self._opened.close()
-        self._disk.stop()
-        self._journal_thread.stop()
-        self._lanes.stop()
+        self._threads.stop()
 
     def _open(self) -> None:
         """The parts that need the journal."""
         config = self._config
         self._opened = open_journal(config.state_dir / JOURNAL_FILE)
         keyring = keyring_of(config, os.urandom)
-        self._journal_thread.start()
-        self._lanes.start()
-        self._journal = Journal(self._opened, self._journal_thread, self._journal_thread)
-        self._serving.open(config.state_dir, self._journal, self._lanes)
+        self._journal = Journal(self._opened, self._threads.journal, self._threads.journal)
+        self._serving.open(config.state_dir, self._journal, self._threads.lanes)
         self._runner, self._network = build_runner(
             config,
             self._reactor,
             store=self._journal,
-            in_thread=self._in_disk_thread,
-            in_lane=self._lanes,
+            in_thread=self._threads.disk,
+            in_lane=self._threads.lanes,
         )
         self._runner.subscribe(JobLog())
-        self._hooks = hooking(config, self._reactor, self._runner, self._in_disk_thread)
+        self._hooks = hooking(config, self._reactor, self._runner, self._threads.disk)
         self._hooks.setServiceParent(self)  # type: ignore[no-untyped-call]
-        watching = Watching(folder_of(config), self._runner, self._reactor, self._in_disk_thread)
+        watching = Watching(folder_of(config), self._runner, self._reactor, self._threads.disk)
         watching.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._site = control_site(
             config,
@@ -183,7 +172,7 @@ class Daemon(LoggingRoot):
             control=self._control,
             site=self._site,
             runner=self._runner,
-            in_thread=self._in_disk_thread,
+            in_thread=self._threads.disk,
             network=self._network,
             hooks=self._hooks,
             watching=watching,
@@ -198,7 +187,7 @@ class Daemon(LoggingRoot):
             readiness=self,
             registry=registry_of(self._serving),
             shutdown=self._shut_down,
-            in_thread=self._in_disk_thread,
+            in_thread=self._threads.disk,
             rate_out=self._serving.rate,
             places=lambda: places_of(self._config, self._serving.endpoints),
             plan=plan_of(lambda: self._reloader),
@@ -230,7 +219,7 @@ class Daemon(LoggingRoot):
         if sample is None:
             return
         try:
-            await self._in_disk_thread(make_sample, sample.path, sample.size)
+            await self._threads.disk(make_sample, sample.path, sample.size)
         except OSError as exc:
             self._log.error("no sample file {path}: {why}", path=sample.path, why=exc.strerror)
 
@@ -315,8 +304,7 @@ class Daemon(LoggingRoot):
                 super().stopService,
                 self._network.close,
                 story(self._journal.close),
-                self._disk.stop,
-                self._lanes.stop,
+                self._threads.stop,
                 self._supervisor.stopService,
             )
         )
