@@ -31,6 +31,12 @@ class Gates:
             self._used[name] += granted
             return granted
 
+    def give_back(self, gate: tuple[str, int], count: int) -> None:
+        """Octets that were granted could not be sent: another connection may have them."""
+        with self._changed:
+            self._used[gate[0]] -= count
+            self._changed.notify_all()
+
     def open(self, name: str) -> None:
         """Let everything through from now on."""
         with self._changed:

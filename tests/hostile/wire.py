@@ -78,13 +78,19 @@ class Wire:
     def _body(self, answer: Answer, exchange: Exchange) -> None:
         for at, count in self._pieces(answer):
             piece = answer.read(at, count)
-            if answer.framing == "chunked":
-                self.sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-            else:
-                self.sock.sendall(piece)
+            try:
+                self._send_piece(answer, piece)
+            except OSError:
+                if answer.gate is not None:
+                    self.gates.give_back(answer.gate, count)
+                raise
             self.ledger.note(exchange, sent=len(piece))
         if answer.framing == "chunked" and answer.cut is None:
             self.sock.sendall(b"0\r\n\r\n")
+
+    def _send_piece(self, answer: Answer, piece: bytes) -> None:
+        chunked = answer.framing == "chunked"
+        self.sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
 
     def _pieces(self, answer: Answer) -> Iterator[tuple[int, int]]:
         """``(position, count)`` of each piece when its time has come."""

@@ -26,9 +26,10 @@ class HowtoTests(IntegrationCase):
         self.daemon = self.make_daemon()
         self.place = self.daemon.directory
         self.daemon.api = Api(self.daemon.port, self.place / "var/state/control.token")
-        for folder in ("files", "incoming", "out/photos", "programs"):
+        for folder in ("files", "incoming", "out/photos", "programs", "pub/updates/x86"):
             (self.place / folder).mkdir(parents=True)
-        for file in ("files/sample.bin", "big.iso", "out/big.iso", "out/photos/1.jpg"):
+        for file in ("files/sample.bin", "big.iso", "out/big.iso", "out/photos/1.jpg",
+                     "pub/updates/a.rpm", "pub/updates/x86/b.rpm"):  # fmt: skip
             write_content(self.place / file, 1, SIZE)
         (self.place / "upload.tokens").touch()
         self.make_program("rangectl", "from rangedaemon.control.rangectl import main; main()")
@@ -47,6 +48,7 @@ class HowtoTests(IntegrationCase):
         """The configuration that the pages speak of, with these *jobs*."""
         mounts = [
             {"path": "/files", "root": "files"},
+            {"path": "/pub", "root": "pub", "listing": True},
             {"path": "/in", "root": "incoming", "uploads": {"tokens_file": "upload.tokens"}},
         ]
         metrics = {"name": "metrics", "token_file": "var/state/metrics.token"}
@@ -70,6 +72,7 @@ class HowtoTests(IntegrationCase):
         )
         names = [
             ("https://drop.example.org", f"http://127.0.0.1:{self.daemon.file_port}"),
+            ("https://dist.example.org", f"http://127.0.0.1:{self.daemon.file_port}"),
             ("https://example.org", self.origin.url("")), ("/srv/out", str(self.place / "out")),
             ("8080", str(self.daemon.file_port)), ("6880", str(self.daemon.port)),
         ]  # fmt: skip
@@ -95,6 +98,12 @@ class HowtoTests(IntegrationCase):
     def test_limits(self) -> None:
         """Limits of all jobs, and of one."""
         self.follow("limits.rst")
+
+    def test_mirror(self) -> None:
+        """A folder that this daemon itself lists."""
+        self.follow("mirror.rst")
+        for file in ("a.rpm", "x86/b.rpm"):
+            self.assert_file(self.daemon.downloads / "updates" / file, 1, SIZE)
 
     def test_serve(self) -> None:
         """Ranges, digests, a Metalink."""

@@ -41,7 +41,7 @@ async def _part(reception: Reception, segment: Segment) -> ResponsePlan:
     if upload.length != segment.length or upload.name != _safe(segment):
         raise Refusal(409, "This session is that of another file: its name or length differ.")
     if not upload.finished and segment.range is not None:
-        upload = await reception.take(upload, segment.range.start)
+        upload = await reception.take_in_turn(upload, segment.range.start)
     if upload.whole:
         upload = await reception.finish(upload)
     return _standing(reception, upload)

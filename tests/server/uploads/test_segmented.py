@@ -71,7 +71,13 @@ class StoryTests(SegmentedCase):
         one, two = Peer(self), Peer(self)
         one.send(head("POST", "/files", content_length=50, **self.fields(0, 49)) + CONTENT[:20])
         two.send(head("POST", "/files", content_length=50, **self.fields(50, 99)) + CONTENT[50:70])
-        self.assert_status(self.segment(45, 55), 409)
+        third = Peer(self)
+        third.send(
+            head("POST", "/files", content_length=11, **self.fields(45, 55)) + CONTENT[45:56]
+        )
+        self.assertEqual(third.heard(), b"")
+        self.clock.advance(PAUSE)
+        self.assert_status(third.reply(), 409)
         one.send(CONTENT[20:50])
         self.assertEqual(one.reply().status, 201)
         two.send(CONTENT[70:])
@@ -90,6 +96,17 @@ class StoryTests(SegmentedCase):
         self.segment(0, 49)
         self.assert_status(self.segment(50, 99), 200)
         self.assert_status(self.request("HEAD", path), 200)
+        self.assertEqual(self.file("f.bin"), CONTENT)
+
+    def test_sent_again_before_the_cut_is_known(self) -> None:
+        """A segment that comes again waits a moment for the connection that was cut."""
+        cut, again = Peer(self), Peer(self)
+        cut.send(head("POST", "/files", content_length=100, **self.fields(0, 99)) + CONTENT[:20])
+        again.send(head("POST", "/files", content_length=100, **self.fields(0, 99)) + CONTENT)
+        self.assertEqual(again.heard(), b"")
+        cut.lose()
+        self.clock.advance(PAUSE)
+        self.assert_status(again.reply(), 200)
         self.assertEqual(self.file("f.bin"), CONTENT)
 
     def test_asked_after_in_the_middle(self) -> None:
