@@ -79,7 +79,9 @@ class SeekingTests(IntegrationCase):
         answers = [each for each in self.asked() if each["path"] == "/film.webm"]
         parts = [each for each in answers if each["range"]]
         starts = [int(each["range"].partition("=")[2].partition("-")[0]) for each in parts]
-        self.assertEqual({each["status"] for each in parts}, {206})
+        statuses = {each["status"] for each in parts}
+        self.assertIn(206, statuses)
+        self.assertLessEqual(statuses, {206, 304}, "a browser may ask whether what it has is good")
         self.assertGreater(max(starts), 60 * MIB, "what was dragged to was asked for")
         self.assertLess(sum(each["sent"] for each in answers), len(self.film))
 
