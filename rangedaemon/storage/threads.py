@@ -48,10 +48,14 @@ class OwnThreads:
     def __init__(self, reactor: IReactorFromThreads, name: str, count: int = 1) -> None:
         self._reactor = reactor
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = [Thread(target=self._do_all, name=name) for _ in range(count)]
+        self._name = name
+        self._count = count
+        self._threads: list[Thread] = []
 
     def start(self) -> None:
         """Begin; what was asked for before waits for this."""
+        # Not made before: Python takes those that a fork (of twistd's) left for stopped.
+        self._threads = [Thread(target=self._do_all, name=self._name) for _ in range(self._count)]
         for thread in self._threads:
             thread.start()
 

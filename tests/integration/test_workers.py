@@ -17,7 +17,7 @@ from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
 from tests.integration.ports import free_port
 from tests.integration.readers import Reader, get, receive
-from tests.integration.waiting import until
+from tests.integration.waiting import gone, until
 
 SIZE = 48 << 20
 SEED = 7
@@ -41,14 +41,6 @@ def holds(pid: int, port: int) -> bool:
     }
     links = (os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink())
     return any(link == f"socket:[{inode}]" for link in links for inode in inodes)
-
-
-def gone(pid: int) -> bool:
-    """Whether there is no such process any more."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def refused(port: int) -> bool:
