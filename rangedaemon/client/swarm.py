@@ -238,12 +238,11 @@ class Swarm:
     async def _settle(self, claim: Claim, source: Source, first: Opening | None) -> None:
         """Fetch *claim*; a fault is borne where others go on."""
         self._fetching += 1
+        failed: OriginFault | None = None
         try:
             await self._fetch(claim, source, first)
         except OriginFault as fault:
-            failed: OriginFault | None = fault
-        else:
-            failed = None
+            failed = fault
         finally:
             self._fetching -= 1
             self._plan.release(claim)
@@ -292,6 +291,9 @@ class Swarm:
     ) -> None:
         if piece is not None:
             self._plan.cut(claim, piece.stop)
+        digest = promised_content(reply.answer)
+        if digest is not None:
+            self._plan.keep_whole()
         intake = Intake(
             claim,
             self._plan,
@@ -301,7 +303,7 @@ class Swarm:
             url=source.url,
             served_by=reply.answer.url,
             promised=None if piece is None else len(piece),
-            digest=promised_content(reply.answer),
+            digest=digest,
             share=self.most,
             vouched=self._vouched,
             framed=reply.answer.content_length is not None,
@@ -320,10 +322,7 @@ class Swarm:
         if not kept:
             self.lose(intake.span, surely=True)
             if source.bad > MOST_BAD:
-                raise BadResponse(
-                    "again the octets do not have the Content-Digest of their answer",
-                    url=source.url,
-                )
+                raise BadResponse("again octets without their Content-Digest", url=source.url)
 
     def lose(self, bad: ByteRange, *, surely: bool) -> None:
         """Octets that came are not what they should be; the sink knows it already.

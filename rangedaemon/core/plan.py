@@ -24,6 +24,9 @@ NEAR_OCTETS = 512 * 1024
 SMALLEST_THEFT = 256 * 1024
 """Octets; a remainder under twice this is raced for instead of split."""
 
+MOST_JUDGED = 16 * 1024 * 1024
+"""Octets of a claim at the most where each answer is judged as a whole: a bad one costs no more."""
+
 
 @dataclass(eq=False, slots=True)
 class Claim:
@@ -83,6 +86,7 @@ class Plan:
         self.claims: list[Claim] = []
         self._smallest = max(1, smallest)
         self._focus = 0
+        self._divisible = True
 
     @property
     def left(self) -> int:
@@ -93,6 +97,13 @@ class Plan:
     def done(self) -> bool:
         """Whether every octet has come."""
         return self.left == 0
+
+    def keep_whole(self) -> None:
+        """Answers tell a digest of their own octets, which only the whole of one can be held to.
+
+        From now on claims are small, and none is divided, raced for or cut for a reader.
+        """
+        self._divisible = False
 
     def end_at(self, length: int) -> None:
         """The representation of unknown length has ended: it has *length* octets."""
@@ -111,7 +122,7 @@ class Plan:
         self._focus = max(0, offset)
         for claim in self.claims:
             far = claim.position + claim.ahead + NEAR_OCTETS < offset < claim.stop
-            if far and claim.rival is None:
+            if far and claim.rival is None and self._divisible:
                 self.cut(claim, offset)
         return self.holes.covers(ByteRange(offset, offset + 1))
 
@@ -136,7 +147,7 @@ class Plan:
         if self.holes:
             return self._from_hole(max(1, connections))
         victim = self._slowest()
-        if victim is None:
+        if victim is None or not self._divisible:
             return None
         if victim.free >= 2 * SMALLEST_THEFT:
             return self._steal(victim)
@@ -186,6 +197,8 @@ class Plan:
         hole = next((h for h in self.holes if h.stop > self._focus), next(iter(self.holes)))
         start = self._focus if hole.start < self._focus < hole.stop else hole.start
         size = max(self._smallest, self.left // (2 * connections))
+        if not self._divisible:
+            size = min(size, MOST_JUDGED)
         stop = hole.stop if self.length is None else min(hole.stop, start + size)
         if hole.stop - stop < self._smallest // 2:
             stop = hole.stop

@@ -167,6 +167,34 @@ class TheftTests(SynchronousTestCase):
         self.assertEqual(self.plan.holes.total, 10)
 
 
+class WholeTests(SynchronousTestCase):
+    """Tests for `Plan.keep_whole`: answers that are judged as a whole are left whole."""
+
+    def setUp(self) -> None:
+        self.plan = Plan(64 * MIB, EMPTY, smallest=MIB)
+
+    def test_nobody_divides_or_races(self) -> None:
+        """Where no hole is left a free connection gets nothing."""
+        self.plan.take_all()
+        self.plan.keep_whole()
+        self.assertIsNone(self.plan.take(8))
+
+    def test_reader_cuts_nothing(self) -> None:
+        """Nor does somebody who waits for an octet in the middle."""
+        claim = self.plan.take_all()
+        self.plan.keep_whole()
+        self.assertFalse(self.plan.focus(32 * MIB))
+        self.assertEqual(claim.stop, 64 * MIB)
+
+    def test_claims_are_small(self) -> None:
+        """A bad answer costs a bounded number of octets, however large the file is."""
+        plan = Plan(64 << 30, EMPTY, smallest=MIB)
+        plan.keep_whole()
+        claim = plan.take(1)
+        assert claim is not None
+        self.assertEqual(claim.left, 16 * MIB)
+
+
 class CutTests(SynchronousTestCase):
     """Tests for `Plan.cut`: an answer that brings less than was asked for."""
 

@@ -118,11 +118,14 @@ class BrowserCase(DownloadCase):
         return f'.job[data-id="{job_id}"]'
 
     def shown(self, selector: str) -> str | None:
-        """The visible text of an element; None while it is not there."""
-        with contextlib.suppress(StaleElementReferenceException):
-            for element in self.all(selector):
-                if element.is_displayed():
-                    return element.text
+        """The visible text of an element; None while it is not there.
+
+        An element that the page replaces while it is read is looked for again.
+        """
+        for _ in range(20):
+            with contextlib.suppress(StaleElementReferenceException):
+                visible = (element for element in self.all(selector) if element.is_displayed())
+                return next((element.text for element in visible), None)
         return None
 
     def wait_text(self, selector: str, text: str, timeout: float = 20.0) -> str:

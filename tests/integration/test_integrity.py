@@ -173,6 +173,12 @@ class DamageTests(IntegrityCase):
         done = self.complete(self.bad(f"atmost=1MiB/partdigest/flip={3 * MIB + 5}~first6"))
         self.assertTrue(0 < done["refetched"] <= 4 * MIB, done["refetched"])
 
+    def test_part_digest_slow(self) -> None:
+        """Nobody takes over the rest of a slow part: only all of it can be held to its digest."""
+        faults = "atmost=2MiB/partdigest/rate=1MiB~first1/flip=5~first1"
+        done = self.complete(self.bad(faults))
+        self.assertTrue(0 < done["refetched"] <= 2 * MIB, done["refetched"])
+
     def test_part_digest_kept(self) -> None:
         """Parts that are as promised cost nothing."""
         done = self.complete(self.bad("atmost=1MiB/partdigest"))

@@ -26,7 +26,7 @@ class MirrorPageTests(BrowserCase):
         self.assertIn("4 fetched", facts)
         self.assertIn("Not all of the folder", self.shown(f"{row} .error") or "")
         self.assertEqual(len(self.all(".job")), len(self.tops()))
-        self.assertEqual(self.shown("#filters .count"), str(len(self.tops())))
+        self.wait_text("#filters .count", str(len(self.tops())))
         self.assertNotIn("file-1.bin", self.shown("#jobs") or "")
         self.click(f"{row} .job-name")
         told = self.wait_text(f"{row} .files", "old.bin")
