@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from rangedaemon.control import wishes
-from rangedaemon.control.models import (
-    Directory,
-    HeaderFields,
-    Name,
-    Password,
-    Priority,
-    RateLimit,
-    RepeatBody,
-    Request,
-    Segments,
-    StartAt,
-    Url,
-    Username,
-    WindowText,
-)
+from rangedaemon.control.models import Directory, Url, Wish
 from rangedaemon.core.disposition import filename_from_url, safe_filename
-from rangedaemon.core.jobs import JobSpec, OnChange
+from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.mirroring import DEEPEST, as_folder
 from rangedaemon.core.mirrors import MirrorSpec
 from rangedaemon.core.repeats import Repeat
@@ -51,16 +37,16 @@ Patterns = Annotated[
 Depth = Annotated[int, Field(ge=0, le=DEEPEST)]
 
 
-class NewMirror(Request):
+class NewMirror(Wish):
     """What `POST /api/v1/jobs` takes where a folder, as a web server lists it, shall be mirrored.
 
-    Each of its files becomes a job of its own, whose ``parent`` is the mirror.
+    Each of its files becomes a job of its own, whose ``parent`` is the mirror, and which has
+    its ``segments`` and ``rate_limit``.
     """
 
     kind: Literal["mirror"]
     url: Url
     """The folder's; queries and fragments are left out."""
-    name: Name | None = None
     directory: Directory | None = None
     """By default one that is called as the mirror, or as its address ends."""
     include: Patterns = Field(default_factory=list)
@@ -71,24 +57,7 @@ class NewMirror(Request):
     """How many levels of folders to go into; 0: only the folder's own files."""
     delete: bool = False
     """Whether files are deleted that are not listed any more."""
-    headers: HeaderFields = Field(default_factory=dict)
-    username: Username | None = None
-    password: Password | None = None
-    segments: Segments | None = None
-    priority: Priority = 0
-    rate_limit: RateLimit | None = None
-    """Octets per second of each file."""
-    paused: bool = False
-    on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
-    start_at: StartAt | None = None
-    window: WindowText | None = None
-    repeat: RepeatBody | None = None
     versions: Annotated[int, Field(ge=0, le=1000)] = 0
-
-    @model_validator(mode="after")
-    def _whose(self) -> Self:
-        wishes.check_pair(self.username, self.password)
-        return self
 
 
 def mirror_of(

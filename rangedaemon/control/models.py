@@ -92,16 +92,10 @@ class Hours(Request):
     """When it runs again after its end."""
 
 
-class NewJob(Hours):
-    """What `POST /api/v1/jobs` takes."""
+class Wish(Hours):
+    """What every new job may ask for, whatever its kind."""
 
-    kind: Literal["download"] = "download"
-    url: Url | None = None
-    urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
     name: Name | None = None
-    directory: Directory | None = None
-    filename: Filename | None = None
-    checksum: Checksum | None = None
     headers: HeaderFields = Field(default_factory=dict)
     username: Username | None = None
     password: Password | None = None
@@ -109,8 +103,24 @@ class NewJob(Hours):
     priority: Priority = 0
     rate_limit: RateLimit | None = None
     paused: bool = False
-    on_conflict: Annotated[OnConflict, Field(strict=False)] = OnConflict.RENAME
     on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
+
+    @model_validator(mode="after")
+    def _whose(self) -> Self:
+        wishes.check_pair(self.username, self.password)
+        return self
+
+
+class NewJob(Wish):
+    """What `POST /api/v1/jobs` takes."""
+
+    kind: Literal["download"] = "download"
+    url: Url | None = None
+    urls: Annotated[list[Url], Field(min_length=1, max_length=64)] | None = None
+    directory: Directory | None = None
+    filename: Filename | None = None
+    checksum: Checksum | None = None
+    on_conflict: Annotated[OnConflict, Field(strict=False)] = OnConflict.RENAME
     versions: Annotated[int, Field(ge=0, le=1000)] = 0
     """How many former files stay, as NAME.1 and so on, where a repeated job brings another."""
 
@@ -118,7 +128,6 @@ class NewJob(Hours):
     def _one_file(self) -> Self:
         if (self.url is None) == (self.urls is None):
             raise ValueError("give either url or urls (mirrors of one file)")
-        wishes.check_pair(self.username, self.password)
         return self
 
     @property
@@ -127,7 +136,7 @@ class NewJob(Hours):
         return tuple(dict.fromkeys(self.urls or [self.url or ""]))
 
 
-class NewUpload(Hours):
+class NewUpload(Wish):
     """What `POST /api/v1/jobs` takes where a file, or each file of a folder, shall be pushed."""
 
     kind: Literal["upload"]
@@ -136,16 +145,7 @@ class NewUpload(Hours):
     url: Url
     protocol: Annotated[PushProtocol, Field(strict=False)] = PushProtocol.AUTO
     metadata: Metadata = Field(default_factory=dict)
-    name: Name | None = None
     checksum: Annotated[Checksum, AfterValidator(pushing.check_digest)] | None = None
-    headers: HeaderFields = Field(default_factory=dict)
-    username: Username | None = None
-    password: Password | None = None
-    segments: Segments | None = None
-    priority: Priority = 0
-    rate_limit: RateLimit | None = None
-    paused: bool = False
-    on_change: Annotated[OnChange, Field(strict=False)] = OnChange.RESTART
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -155,7 +155,6 @@ class NewUpload(Hours):
             raise ValueError("a checksum is of one file, not of a folder")
         if self.on_change is OnChange.KEEP_OLD:
             raise ValueError("on_change of an upload is restart or fail")
-        wishes.check_pair(self.username, self.password)
         return self
 
 
