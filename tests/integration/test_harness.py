@@ -7,6 +7,7 @@ import urllib.request
 
 from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
+from tests.integration.ports import free_port
 from tests.integration.waiting import until
 
 
@@ -48,3 +49,13 @@ class UntilTests(IntegrationCase):
         """A condition that never holds is an error that names it."""
         error = self.assertRaises(TimeoutError, until, lambda: None, "pigs fly", 0.05)
         self.assertIn("pigs fly", str(error))
+
+
+class PortTests(IntegrationCase):
+    """Ports that are asked for before they are listened at."""
+
+    def test_apart(self) -> None:
+        """None is given twice, though nobody has listened there yet; all are below the kernel's."""
+        ports = [free_port() for _ in range(200)]
+        self.assertEqual(len(set(ports)), 200)
+        self.assertLess(max(ports), 32768)
