@@ -2,75 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TextIO, TypeVar
+from collections.abc import Sequence
+from typing import Any, TextIO
 
 import click
 
 from rangedaemon.control.cli.exits import CommandFault, Exit
-from rangedaemon.control.cli.joblist import (
-    Body,
-    addressed,
-    parse_header,
-    parse_limit,
-    parse_list,
-    parse_schedule,
-)
+from rangedaemon.control.cli.joblist import Body, addressed, parse_list
+from rangedaemon.control.cli.options import RATE, access, hours
 from rangedaemon.control.cli.picking import Job
 from rangedaemon.control.cli.render import state_line
 from rangedaemon.control.cli.session import Session, complain, json_option, pass_session
-from rangedaemon.control.cli.units import parse_duration, safe
+from rangedaemon.control.cli.units import safe
 from rangedaemon.control.cli.watching import Board
 
 BATCH = 100
 """Jobs in one request: they come in together, or not at all."""
-
-
-class Converted(click.ParamType[Any]):
-    """A parameter that a function reads which raises `ValueError`."""
-
-    def __init__(self, name: str, convert: Callable[[str], Any]) -> None:
-        self.name = name
-        self._convert = convert
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """What *value* means; a usage error where it means nothing."""
-        try:
-            return self._convert(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-RATE = Converted("rate", lambda text: (parse_limit(text),))
-"""In a tuple of one, since None has a meaning: no limit."""
-SCHEDULE = Converted("rate", lambda text: (parse_schedule(text),))
-DURATION = Converted("duration", parse_duration)
-HEADER = Converted("'name: value'", parse_header)
-
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def hours(command: Command) -> Command:
-    """The options that say when a job runs, and when again."""
-    for option in reversed(_HOURS):
-        command = option(command)
-    return command
-
-
-_HOURS = (
-    click.option(
-        "--at",
-        "start_at",
-        metavar="TIME",
-        help="Not before: 22:00 by the daemon's clock, or 2026-12-24T22:00:00+01:00.",
-    ),
-    click.option("--window", metavar="HOURS", help="Only then, such as 22:00-06:00."),
-    click.option(
-        "--every", type=DURATION, help="Again so long after each end, such as 6h, if it changed."
-    ),
-    click.option("--cron", metavar="EXPRESSION", help="Again at these times, as crontab has them."),
-)
 
 
 @click.command()
@@ -92,16 +39,7 @@ _HOURS = (
     metavar="ALGORITHM=HEX|URL",
     help="Digest, such as sha-256=…; or the address of a list of them, such as SHA256SUMS.",
 )
-@click.option(
-    "-H", "--header", "headers", type=HEADER, multiple=True, help="Request field to send."
-)
-@click.option("--user", "username", help="Who we are to the origin; see --password-file.")
-@click.option(
-    "--password-file",
-    "password",
-    type=click.File(encoding="utf-8"),
-    help="Where that user's password is, on the first line; - is standard input.",
-)
+@access("origin")
 @click.option("-s", "--segments", type=int, help="Connections to use at once.")
 @click.option("-p", "--priority", type=int, help="Higher runs first.")
 @click.option("--limit", "rate_limit", type=RATE, help="Bytes per second, such as 2MiB; or none.")

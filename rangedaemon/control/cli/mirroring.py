@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from rangedaemon.control.cli.adding import DURATION, HEADER, RATE, common_fields, tell
+from rangedaemon.control.cli.adding import common_fields, tell
 from rangedaemon.control.cli.exits import Exit
 from rangedaemon.control.cli.joblist import Body
+from rangedaemon.control.cli.options import RATE, access, hours
 from rangedaemon.control.cli.session import Session, json_option, pass_session
 from rangedaemon.control.cli.watching import Board
 
@@ -30,29 +31,12 @@ from rangedaemon.control.cli.watching import Board
     "--depth", type=int, metavar="N", help="Levels of folders to go into; 0 for none at all."
 )
 @click.option("--delete", is_flag=True, help="Delete files that are not listed any more.")
-@click.option(
-    "-H", "--header", "headers", type=HEADER, multiple=True, help="Request field to send."
-)
-@click.option("--user", "username", help="Who we are to the origin; see --password-file.")
-@click.option(
-    "--password-file",
-    "password",
-    type=click.File(encoding="utf-8"),
-    help="Where that user's password is, on the first line; - is standard input.",
-)
+@access("origin")
 @click.option("-s", "--segments", type=int, help="Connections to use at once for each file.")
 @click.option("-p", "--priority", type=int, help="Higher runs first.")
 @click.option("--limit", "rate_limit", type=RATE, help="Bytes per second of each file, or none.")
 @click.option("--paused", is_flag=True, help="Do not start yet.")
-@click.option(
-    "--at",
-    "start_at",
-    metavar="TIME",
-    help="Not before: 22:00 by the daemon's clock, or 2026-12-24T22:00:00+01:00.",
-)
-@click.option("--window", metavar="HOURS", help="Only then, such as 22:00-06:00.")
-@click.option("--every", type=DURATION, help="Again so long after each end, such as 6h.")
-@click.option("--cron", metavar="EXPRESSION", help="Again at these times, as crontab has them.")
+@hours
 @click.option("--versions", type=int, help="Former files to keep as NAME.1 and so on.")
 @click.option("-w", "--wait", is_flag=True, help="Show progress until the first round is over.")
 @json_option

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from rangedaemon.control.cli.adding import HEADER, RATE, common_fields, hours, tell
+from rangedaemon.control.cli.adding import common_fields, tell
 from rangedaemon.control.cli.exits import Exit
 from rangedaemon.control.cli.joblist import Body
+from rangedaemon.control.cli.options import RATE, access, hours
 from rangedaemon.control.cli.session import Session, json_option, pass_session
 from rangedaemon.control.cli.watching import Board
 
@@ -31,16 +32,7 @@ from rangedaemon.control.cli.watching import Board
     help="What the server is told besides the file's name; tus only.",
 )
 @click.option("--checksum", metavar="ALGORITHM=HEX", help="What the local file must have.")
-@click.option(
-    "-H", "--header", "headers", type=HEADER, multiple=True, help="Request field to send."
-)
-@click.option("--user", "username", help="Who we are to the server; see --password-file.")
-@click.option(
-    "--password-file",
-    "password",
-    type=click.File(encoding="utf-8"),
-    help="Where that user's password is, on the first line; - is standard input.",
-)
+@access("server")
 @click.option("-s", "--segments", type=int, help="Connections, where the protocol allows several.")
 @click.option("-p", "--priority", type=int, help="Higher runs first.")
 @click.option("--limit", "rate_limit", type=RATE, help="Bytes per second, such as 2MiB; or none.")

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from rangedaemon.control.cli.adding import RATE, SCHEDULE
 from rangedaemon.control.cli.exits import CommandFault, Exit
+from rangedaemon.control.cli.options import RATE, SCHEDULE
 from rangedaemon.control.cli.picking import Job, label
 from rangedaemon.control.cli.render import limits_view, state_line
 from rangedaemon.control.cli.session import Session, job_words, json_option, pass_session
