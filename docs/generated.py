@@ -8,6 +8,7 @@ Directives whose content comes from the program itself, so that it cannot be out
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -36,12 +37,12 @@ from rangedaemon.storage.threads import inline
 Lines = Iterator[str]
 
 
-class Generated(SphinxDirective):
+class Generated(SphinxDirective, ABC):
     """A directive that is replaced by the reStructuredText of `lines`."""
 
+    @abstractmethod
     def lines(self) -> Lines:
         """The text."""
-        raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
         """As docutils wants it."""
