@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from rangedaemon.storage.uploads.ports import Writer
 from tests.simulation.disk import Disk, Image
 from tests.simulation.stories import Story
 from tests.simulation.uploads import Books, Life
+from tests.storage.filesystems import links_within
 
 EXPIRE = 1000.0
 SMALLER = [
@@ -121,7 +121,7 @@ class Uploads(Story):
         for directory in (self.root, self.parts):
             directory.mkdir(parents=True)
         if two_systems:
-            self.cleanups.enter_context(patch.object(os, "link", _links_within(os.link)))
+            self.cleanups.enter_context(patch.object(os, "link", links_within(os.link)))
         self.mount = UploadMount(
             "/files", self.root, on_conflict=on_conflict, expire=EXPIRE, quota=quota
         )
@@ -329,14 +329,3 @@ class Uploads(Story):
         if not sent.partial:
             assert upload.finished
             sent.saw(upload)
-
-
-def _links_within(link: Callable[..., None]) -> Callable[..., None]:
-    """Links as between two file systems: none from one directory to another."""
-
-    def linked(source: Path, target: Path, **named: Any) -> None:
-        if Path(source).parent != Path(target).parent:
-            raise OSError(errno.EXDEV, "two file systems")
-        link(source, target, **named)
-
-    return linked

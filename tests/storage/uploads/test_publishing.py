@@ -19,6 +19,7 @@ from rangedaemon.storage.partfile import PartFile
 from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import inline
 from rangedaemon.storage.uploads import files, publishing
+from tests.storage.filesystems import links_within
 from tests.storage.uploads.case import UploadsCase, octets
 
 CONTENT = octets(3 * 1024 * 1024 + 5)
@@ -110,7 +111,7 @@ class KillTests(PublishingCase):
 
     def test_copied(self) -> None:
         """Over two file systems too."""
-        self.patch(os, "link", _links_within(os.link))
+        self.patch(os, "link", links_within(os.link))
         self.assertGreater(self.check(OnConflict.RENAME, {}, {"file.iso": CONTENT}), 6)
 
     def test_without_links(self) -> None:
@@ -195,7 +196,7 @@ class StagingTests(PublishingCase):
 
     def test_no_room_for_a_copy(self) -> None:
         """The mount's disk is full: nothing is left there, and it can be tried again."""
-        self.patch(os, "link", _links_within(os.link))
+        self.patch(os, "link", links_within(os.link))
         upload = self.whole()
         write = PartFile.write
 
@@ -276,17 +277,6 @@ class StagingTests(PublishingCase):
         target = PartFile.create(self.directory / "copy")
         self.addCleanup(target.close)
         self.assertRaises(PartFileLost, list, files.copy_slices(path, target, 0, 3))
-
-
-def _links_within(link: Callable[..., None]) -> Callable[..., None]:
-    """Links as between two file systems: none from one directory to another."""
-
-    def linked(source: Path, target: Path, **named: Any) -> None:
-        if Path(source).parent != Path(target).parent:
-            raise OSError(errno.EXDEV, "two file systems")
-        link(source, target, **named)
-
-    return linked
 
 
 def _no_links(*_: object, **__: object) -> None:
