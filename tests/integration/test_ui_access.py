@@ -99,6 +99,7 @@ class AccessTests(BrowserCase):
         self.fill("#addresses", "ftp://example.org/")
         self.click("#add-go")
         self.wait_text("#add-errors", "Line 1")
+        self.click("#folders")
         self.schemes("add")
         self.click("#add [data-close]")
         self.press(job["id"], "Remove")

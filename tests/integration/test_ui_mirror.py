@@ -37,6 +37,51 @@ class MirrorPageTests(BrowserCase):
         self.click("#remove-keep")
         until(lambda: not self.all(row), "the row is gone")
 
+    def test_add(self) -> None:
+        """A folder is added by the form, with what is wished for it, and comes as it is wished."""
+        self.sign_in()
+        root = self.make_directory()
+        (root / "below").mkdir()
+        for name in ("one.iso", "two.txt", "two.log", "below/three.iso"):
+            (root / name).write_bytes(b"x" * 100)
+        url = self.make_nginx(root, more="autoindex on;").url("")
+        self.click("#add-open")
+        self.fill("#addresses", url)
+        self.assertIsNone(self.shown("#include"))
+        self.click("#folders")
+        for selector, text in {
+            "#include": "*.iso *.txt",
+            "#exclude": "two.*",
+            "#depth": "0",
+        }.items():
+            self.fill(selector, text)
+        self.click("#delete-unlisted")
+        self.script("document.getElementById('options').open = true")
+        self.assertIsNone(self.shown("#checksum"))
+        self.fill("#directory", "from the page")
+        self.fill("#every", "6 h")
+        self.click("#add-go")
+        self.wait_text("#notices", "Added.")
+        [job] = [job for job in self.daemon.api.jobs() if job["urls"] == [url]]
+        self.addCleanup(self.daemon.api.request, "DELETE", f"/api/v1/jobs/{job['id']}")
+        self.wait_text(f"{self.row(job['id'])} .facts", "1 of 1 files")
+        self.wait_text(f"{self.row(job['id'])} .badge", "Waiting for its turn")
+        self.wait_text(f"{self.row(job['id'])} .facts", "next ")
+        self.press(job["id"], "Run again")
+        came = self.daemon.downloads / "from the page"
+        self.assertEqual([path.name for path in came.rglob("*")], ["one.iso"])
+        self.assertEqual(self.daemon.api.job(job["id"])["repeat"]["every"], 21600)
+
+    def test_wrong_depth(self) -> None:
+        """What the API refuses is told at its line, and nothing is added."""
+        self.sign_in()
+        self.click("#add-open")
+        self.fill("#addresses", "http://127.0.0.1/folder/")
+        self.click("#folders")
+        self.fill("#depth", "9999")
+        self.click("#add-go")
+        self.wait_text("#add-errors", "Line 1, depth")
+
     def tops(self) -> list[str]:
         """The jobs that are no mirror's files."""
         page = self.daemon.api.request("GET", "/api/v1/jobs?parent=none").json

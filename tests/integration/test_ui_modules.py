@@ -41,6 +41,15 @@ class ModuleTests(BrowserCase):
         }.items():  # fmt: skip
             self.assertEqual(self.call("units", "parseSize", text), octets, text)
 
+    def test_parsed_durations(self) -> None:
+        """What people write for a length of time, in seconds; null is none."""
+        for text, seconds in {
+            "": None, "90": 90, "30 min": 1800, "6h": 21600, "1.5 h": 5400, "2 D": 172800,
+            "1 w": 604800, "0": "undefined", "0.5": "undefined", "-1": "undefined",
+            "often": "undefined", "6 h 3": "undefined",
+        }.items():  # fmt: skip
+            self.assertEqual(self.call("units", "parseDuration", text), seconds, text)
+
     def test_durations(self) -> None:
         """Two units at most."""
         for seconds, text in {

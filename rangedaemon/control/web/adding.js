@@ -5,16 +5,10 @@ import { sentence } from "./advice.js";
 import { $, dialog, h } from "./dom.js";
 import { LARGEST, readMetalink } from "./metalink.js";
 import { notice } from "./notices.js";
-import { parseSize, size } from "./units.js";
+import { size } from "./units.js";
+import { commonWishes, fileWishes, folderWishes, linesOf, singleWishes } from "./wishes.js";
 
 const BATCH = 500;
-
-/** Lines with an address each; blank lines and comments are passed over. */
-export function linesOf(text) {
-  return text.split(/\r?\n/)
-    .map((line, at) => ({ url: line.trim(), line: at + 1 }))
-    .filter(({ url }) => url && !url.startsWith("#"));
-}
 
 export class Adding {
   #files = [];
@@ -24,7 +18,7 @@ export class Adding {
     this.dialog = dialog("add");
     $("add-form").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     $("addresses").addEventListener("input", () => this.#changed());
-    $("mirrors").addEventListener("change", () => this.#changed());
+    for (const id of ["mirrors", "folders"]) $(id).addEventListener("change", () => this.#changed());
     $("file").addEventListener("change", (event) => { this.take([...event.target.files]); event.target.value = ""; });
     this.#acceptDrops();
   }
@@ -72,11 +66,14 @@ export class Adding {
 
   #changed() {
     const lines = linesOf($("addresses").value);
-    const together = $("mirrors").checked && lines.length > 1;
+    const folders = $("folders").checked;
+    const together = !folders && $("mirrors").checked && lines.length > 1;
     const count = (together ? 1 : lines.length) + this.#files.length;
-    $("mirrors-line").hidden = lines.length < 2;
-    for (const part of document.querySelectorAll("[data-single]")) part.hidden = count > 1 || this.#files.length > 0;
-    $("add-go").textContent = count > 1 ? `Add ${count} downloads` : "Add";
+    $("mirrors-line").hidden = folders || lines.length < 2;
+    hide("data-single", folders || count > 1 || this.#files.length > 0);
+    hide("data-file", folders && !this.#files.length);
+    hide("data-folder", !folders);
+    $("add-go").textContent = count > 1 ? `Add ${count} ${folders ? "jobs" : "downloads"}` : "Add";
     $("from-metalink").replaceChildren(...this.#files.map((file) => this.#listed(file)));
   }
 
@@ -117,10 +114,11 @@ export class Adding {
   }
 
   #done(count) {
+    const folders = $("folders").checked;
     this.#files = [];
     $("add-form").reset();
     this.dialog.close();
-    notice(count === 1 ? "Added." : `${count} downloads added.`);
+    notice(count === 1 ? "Added." : `${count} ${folders ? "jobs" : "downloads"} added.`);
   }
 
   /** Every job asked for, with where it stands in the form, and what is wrong already. */
@@ -128,13 +126,24 @@ export class Adding {
     const wrong = [];
     const lines = linesOf($("addresses").value);
     const shared = commonWishes(wrong);
-    const single = lines.length + this.#files.length === 1 || $("mirrors").checked ? singleWishes() : {};
-    const jobs = $("mirrors").checked && lines.length > 1
-      ? [{ where: "The addresses", body: { urls: lines.map(({ url }) => url), ...shared, ...single } }]
-      : lines.map(({ url, line }) => ({ where: `Line ${line}`, body: { url, ...shared, ...(this.#files.length ? {} : single) } }));
-    for (const { wish } of this.#files) jobs.push({ where: wish.filename ?? "The Metalink file", body: merged(shared, wish) });
+    const jobs = $("folders").checked ? this.#folders(lines, shared, wrong) : this.#downloads(lines, { ...shared, ...fileWishes() });
+    for (const { wish } of this.#files) jobs.push({ where: wish.filename ?? "The Metalink file", body: merged({ ...shared, ...fileWishes() }, wish) });
     if (!jobs.length) wrong.push("Give at least one address.");
     return { jobs, wrong };
+  }
+
+  #folders(lines, shared, wrong) {
+    const wishes = { ...shared, ...folderWishes(wrong) };
+    return lines.map(({ url, line }) => ({ where: `Line ${line}`, body: { url, ...wishes } }));
+  }
+
+  #downloads(lines, shared) {
+    const together = $("mirrors").checked;
+    const single = !this.#files.length && (together || lines.length === 1) ? singleWishes() : {};
+    if (together && lines.length > 1) {
+      return [{ where: "The addresses", body: { urls: lines.map(({ url }) => url), ...shared, ...single } }];
+    }
+    return lines.map(({ url, line }) => ({ where: `Line ${line}`, body: { url, ...shared, ...single } }));
   }
 
   /** The API's complaints, each at the line that it is about. */
@@ -154,47 +163,14 @@ export class Adding {
   }
 }
 
+function hide(attribute, hidden) {
+  for (const part of document.querySelectorAll(`[${attribute}]`)) part.hidden = hidden;
+}
+
 const fieldName = (field) => (/^urls?\b/.test(field) ? "" : field.replaceAll("_", " "));
 
 /** A file's own folder goes below the one that is asked for. */
 function merged(shared, wish) {
   const directory = [shared.directory, wish.directory].filter(Boolean).join("/");
   return { ...shared, ...wish, ...(directory ? { directory } : {}) };
-}
-
-function commonWishes(wrong) {
-  const limit = parseSize($("add-limit").value);
-  if (limit === undefined) wrong.push("A limit is a size such as 500 KiB or 2 MiB; leave it empty for none.");
-  const whole = (id, name, wishes) => {
-    const input = $(id);
-    if (input.value === "" && !input.validity.badInput) return;
-    if (Number.isInteger(Number(input.value)) && !input.validity.badInput) wishes[name] = Number(input.value);
-    else wrong.push(`${input.labels[0].textContent}: a whole number.`);
-  };
-  const wishes = { on_conflict: $("conflict").value };
-  whole("add-segments", "segments", wishes);
-  whole("add-priority", "priority", wishes);
-  if (limit) wishes.rate_limit = limit;
-  if ($("directory").value.trim()) wishes.directory = $("directory").value.trim();
-  if ($("paused").checked) wishes.paused = true;
-  const headers = requestFields(wrong);
-  if (Object.keys(headers).length) wishes.headers = headers;
-  return wishes;
-}
-
-function requestFields(wrong) {
-  const headers = {};
-  for (const { url: line } of linesOf($("fields").value)) {
-    const colon = line.indexOf(":");
-    if (colon < 1) wrong.push("A request field is a name, a colon and a value.");
-    else headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim();
-  }
-  return headers;
-}
-
-function singleWishes() {
-  const wishes = {};
-  if ($("filename").value.trim()) wishes.filename = $("filename").value.trim();
-  if ($("checksum").value.trim()) wishes.checksum = $("checksum").value.trim();
-  return wishes;
 }

@@ -17,12 +17,15 @@ export const isUpload = ({ kind }) => kind === "upload";
 /** Whether a job mirrors a folder. */
 export const isMirror = ({ kind }) => kind === "mirror";
 
+/** Whether nothing is wrong with it: its time has not come. */
+export const awaitsTurn = ({ state, error }) => state === "waiting" && !error;
+
 const MIRROR_STATES = { probing: "Reading the listing", active: "Mirroring" };
 
 /** The state of a job in words. */
 export function stateOf(job) {
   if (isUpload(job) && job.state === "active") return "Uploading";
-  if (isMirror(job) && !job.error && job.state === "waiting") return "Waiting for its turn";
+  if (awaitsTurn(job)) return "Waiting for its turn";
   return (isMirror(job) && MIRROR_STATES[job.state]) || (STATES[job.state] ?? job.state);
 }
 

@@ -1,7 +1,7 @@
 // The page, put together.
 
 import { can, isMirror, isUpload } from "./advice.js";
-import { Adding, linesOf } from "./adding.js";
+import { Adding } from "./adding.js";
 import { get, remove, steer } from "./api.js";
 import { $, dialog, h, mark, say } from "./dom.js";
 import { Graph } from "./graph.js";
@@ -13,6 +13,7 @@ import { Player, save } from "./player.js";
 import { keep, session, signOut, takeFromAddress, token } from "./session.js";
 import { FILTERS, Store, title } from "./store.js";
 import { duration, rate } from "./units.js";
+import { linesOf } from "./wishes.js";
 
 const store = new Store();
 const list = new List(store, act);

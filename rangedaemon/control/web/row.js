@@ -1,11 +1,11 @@
 // One job of the list.
 
-import { adviceFor, can, isMirror, isUpload, stateOf } from "./advice.js";
+import { adviceFor, awaitsTurn, can, isMirror, isUpload, stateOf } from "./advice.js";
 import { Details } from "./details.js";
 import { h, mark, say } from "./dom.js";
 import { extentOf, roundOf } from "./mirror.js";
 import { title } from "./store.js";
-import { duration, percent, rate, size } from "./units.js";
+import { duration, moment, percent, rate, size } from "./units.js";
 
 const ACTIONS = [
   ["pause", "Pause"],
@@ -89,6 +89,7 @@ export class Row {
   }
 
   #offer(job, name) {
+    say(this.buttons.get("retry"), job.error ? "Try again" : "Run again");
     for (const [verb, button] of this.buttons) {
       button.hidden = verb !== "remove" && !can[verb](job);
       mark(button, "aria-label", `${button.textContent}: ${name}`);
@@ -98,6 +99,7 @@ export class Row {
 
 function factsOf(job) {
   const parts = isMirror(job) ? roundOf(job) : octetsOf(job);
+  if (awaitsTurn(job) && job.retry_at) parts.push(`next ${moment(job.retry_at)}`);
   if (job.priority) parts.push(`priority ${job.priority}`);
   if (job.rate_limit) parts.push(`at most ${rate(job.rate_limit)}`);
   parts.push(isUpload(job) ? `to ${from(job)}` : from(job));

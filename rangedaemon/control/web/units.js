@@ -48,6 +48,17 @@ export function parseSize(text) {
   return octets >= 1 && octets <= Number.MAX_SAFE_INTEGER ? octets : undefined;
 }
 
+const LENGTHS = { "": 1, s: 1, m: 60, min: 60, h: 3600, d: 86400, w: 604800 };
+
+/** "6 h" → 21600 (seconds), "" → null; undefined where it is no length of time. */
+export function parseDuration(text) {
+  const trimmed = text.trim().toLowerCase();
+  if (trimmed === "") return null;
+  const match = /^(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]*)$/.exec(trimmed);
+  const length = match && LENGTHS[match[2]];
+  return length && Number(match[1]) * length >= 1 ? Number(match[1]) * length : undefined;
+}
+
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** An RFC 3339 time in the reader's own manner. */
