@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.api import Api
 from tests.integration.ports import free_port
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SOURCE = shutil.ignore_patterns(
@@ -118,4 +118,4 @@ class PackagingTests(SynchronousTestCase):
         api = Api(port, home / "state" / "control.token")
         until(api.healthy, f"healthy: {home}/log", timeout=60)
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(PATIENCE), 0)

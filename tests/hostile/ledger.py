@@ -84,7 +84,7 @@ class Ledger:
         with self._changed:
             return len(self._connections.get(path, ()))
 
-    def wait(self, reached: Callable[[Ledger], bool], what: str, timeout: float = 20.0) -> None:
+    def wait(self, reached: Callable[[Ledger], bool], what: str, timeout: float = 60.0) -> None:
         """Wait until *reached* holds.
 
         :raises TimeoutError: it did not in *timeout* seconds.

@@ -39,7 +39,7 @@ class OriginTests(SynchronousTestCase):
         self.addCleanup(self.origin.close)
 
     def ask(self, target: str, method: str = "GET", **fields: str) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.origin.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.origin.port, timeout=60)
         self.addCleanup(connection.close)
         headers = {name.replace("_", "-"): value for name, value in fields.items()}
         connection.request(method, f"{target}?size={SIZE}", headers=headers)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 Job = dict[str, Any]
 
@@ -48,7 +48,7 @@ class Api:
         body: object = None,
         headers: Mapping[str, str] | None = None,
         *,
-        timeout: float = 30.0,
+        timeout: float = PATIENCE,
     ) -> Reply:
         """Send one request on a connection of its own; *body* goes as JSON, bytes as they are."""
         fields = {"Authorization": f"Bearer {self.token}", **(headers or {})}
@@ -98,7 +98,7 @@ class Api:
         listed: list[Job] = self.request("GET", "/api/v1/jobs").json["jobs"]
         return listed
 
-    def wait_for(self, job_id: str, *states: str, timeout: float = 60.0) -> Job:
+    def wait_for(self, job_id: str, *states: str, timeout: float = PATIENCE) -> Job:
         """Wait until the job is in one of *states*.
 
         :raises UnexpectedState: it ended in another.
@@ -113,7 +113,7 @@ class Api:
 
         return until(reached, f"job {job_id} {states}", timeout)
 
-    def wait_received(self, job_id: str, octets: int, timeout: float = 30.0) -> Job:
+    def wait_received(self, job_id: str, octets: int, timeout: float = PATIENCE) -> Job:
         """Wait until the job has at least so many octets safely.
 
         :raises UnexpectedState: it ended before.

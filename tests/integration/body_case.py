@@ -21,6 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from rangedaemon.server.body import BodyCut, FileSlice, Part, send_body
 from rangedaemon.storage.threads import pooled
 from rangedaemon.storage.tree import OpenFile, ServedTree
+from tests.integration.waiting import PATIENCE
 
 reactor: Any = any_reactor
 MIB = 1024 * 1024
@@ -104,7 +105,7 @@ class BodyCase(TestCase):
         """A peer that takes little before it reads."""
         plain = socket.socket()
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-        plain.settimeout(20)
+        plain.settimeout(PATIENCE)
         plain.connect(("127.0.0.1", self.port.getHost().port))
         return self.wrap(plain)
 

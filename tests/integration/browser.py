@@ -16,7 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.downloading import DownloadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 FLAGS = (
     "--headless",
@@ -128,7 +128,7 @@ class BrowserCase(DownloadCase):
                 return next((element.text for element in visible), None)
         return None
 
-    def wait_text(self, selector: str, text: str, timeout: float = 20.0) -> str:
+    def wait_text(self, selector: str, text: str, timeout: float = PATIENCE) -> str:
         """Wait until the element is there with *text* in it."""
 
         def there() -> str | None:
@@ -137,12 +137,12 @@ class BrowserCase(DownloadCase):
 
         return until(there, f"{selector}: {text}", timeout)
 
-    def wait_state(self, job_id: str, state: str, timeout: float = 30.0) -> None:
+    def wait_state(self, job_id: str, state: str, timeout: float = PATIENCE) -> None:
         """Wait until the row says so."""
         wanted = f'{self.row(job_id)}[data-state="{state}"]'
         self.wait_for(lambda: bool(self.all(wanted)), f"{wanted} is shown", timeout)
 
-    def wait_for(self, probe: Callable[[], Any], what: str, timeout: float = 20.0) -> Any:
+    def wait_for(self, probe: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
         """Wait until *probe* has an answer."""
         return until(probe, what, timeout)
 

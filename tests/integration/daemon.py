@@ -15,11 +15,10 @@ import yaml
 
 from tests.integration.api import Api
 from tests.integration.ports import free_port
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]
 _START = "from twisted.scripts.twistd import run; run()"
-_STOP_TIMEOUT = 20.0
 
 
 def twistd(*arguments: str) -> list[str]:
@@ -126,7 +125,7 @@ class DaemonProcess:
             if most is not None:
                 resource.setrlimit(what, (most, most))
 
-    def start(self, timeout: float = 30.0) -> Self:
+    def start(self, timeout: float = PATIENCE) -> Self:
         """Start it and wait until it is ready.
 
         :raises DaemonDied: it ended instead.
@@ -154,7 +153,7 @@ class DaemonProcess:
         self.terminate()
         return self.start()
 
-    def wait_ended(self, timeout: float = 30.0) -> int:
+    def wait_ended(self, timeout: float = PATIENCE) -> int:
         """Wait until it ended by itself; the exit status."""
         process, self._process = self._process, None
         if process is None:
@@ -170,7 +169,7 @@ class DaemonProcess:
         if self._process is None:
             raise DaemonDied("the daemon is not running")
         self._process.send_signal(how)
-        return self.wait_ended(_STOP_TIMEOUT)
+        return self.wait_ended()
 
     def close(self) -> None:
         """End it in any case."""

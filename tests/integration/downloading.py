@@ -12,6 +12,7 @@ from tests.hostile import HostileOrigin
 from tests.integration.api import Job
 from tests.integration.case import FAST_RETRY, IntegrationCase
 from tests.integration.daemon import DaemonProcess
+from tests.integration.waiting import PATIENCE
 
 SIZE = 12 << 20
 CONNECTIONS = 4
@@ -55,7 +56,9 @@ class DownloadCase(IntegrationCase):
         """A job for *path*."""
         return self.daemon.api.add(self.origin.url(f"{path}?size={size}"), **wishes)
 
-    def fetch(self, path: str, size: int = SIZE, timeout: float = 30.0, **wishes: object) -> Job:
+    def fetch(
+        self, path: str, size: int = SIZE, timeout: float = PATIENCE, **wishes: object
+    ) -> Job:
         """The job for *path* when it is complete; its file is right in every octet."""
         job = self.add(path, size, **wishes)
         done = self.daemon.api.wait_for(job["id"], "complete", timeout=timeout)

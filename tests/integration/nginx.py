@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.integration.ports import accepts, free_port
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 _CONFIG = """\
 daemon off;
@@ -134,7 +134,7 @@ class Nginx:
         """End it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(PATIENCE)
             self._process = None
 
 

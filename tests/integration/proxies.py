@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, TestCase
 
 from tests.integration.ports import accepts, free_port
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 USER, PASSWORD = "proxyuser", "pr0xysecret"
 
@@ -44,7 +44,7 @@ class ProxyServer:
     def close(self) -> None:
         """End it."""
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
 
 def _found(name: str) -> str:

@@ -23,7 +23,7 @@ from rangedaemon.control.rangectl import run
 from tests.control.wire import TOKEN, Wire
 from tests.integration.daemon import environment
 from tests.integration.socket_wire import SocketWire
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 RANGECTL = [
     sys.executable,
@@ -149,7 +149,7 @@ class Running:
 
     def ended(self) -> Ended:
         """Wait for its end."""
-        code = self._process.wait(20)
+        code = self._process.wait(PATIENCE)
         return Ended(code, self.printed, _whole(self._err))
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import ssl
 from contextlib import closing
 from typing import Self
 
-TIMEOUT = 20.0
+from tests.integration.waiting import PATIENCE
 
 
 def receive(peer: socket.socket) -> bytes:
@@ -32,7 +32,7 @@ class Reader:
     def __init__(self, port: int, path: str, context: ssl.SSLContext | None = None) -> None:
         wire = socket.socket()
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        wire.settimeout(TIMEOUT)
+        wire.settimeout(PATIENCE)
         wire.connect(("127.0.0.1", port))
         self._wire = context.wrap_socket(wire) if context is not None else wire
         ask = f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -59,7 +59,7 @@ class Kept:
     """A connection that is kept between its requests."""
 
     def __init__(self, port: int) -> None:
-        self._wire = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        self._wire = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +77,7 @@ class Kept:
 
 def get(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
     """Status, fields and body by a connection of its own."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)) as wire:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as wire:
         wire.request("GET", path)
         answer = wire.getresponse()
         return answer.status, dict(answer.headers.items()), answer.read()

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.case import IntegrationCase
 from tests.integration.daemon import DaemonProcess, environment, twistd
+from tests.integration.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -22,13 +23,13 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=PATIENCE)
         self._path = path
 
     def connect(self) -> None:
         """Connect to the socket's file."""
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(str(self._path))
 
 

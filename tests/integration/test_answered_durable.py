@@ -13,7 +13,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.integration.case import IntegrationCase
 from tests.integration.daemon import DaemonProcess
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 JOBS = 3
 CALLS = "recvfrom,sendto,pwrite64,fdatasync,fsync"
@@ -45,7 +45,7 @@ class AnsweredTests(IntegrationCase):
         """Let go of the daemon."""
         if self.strace.poll() is None:
             self.strace.send_signal(signal.SIGTERM)
-        self.strace.wait(20)
+        self.strace.wait(PATIENCE)
 
     def test_synced_before_told(self) -> None:
         """Each job's row was written and synced between its POST and its 201."""

@@ -14,7 +14,7 @@ from tests.hostile.content import digest
 from tests.integration.api import Job
 from tests.integration.case import IntegrationCase
 from tests.integration.downloading import CONNECTIONS, SIZE, DownloadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 MIB = 1 << 20
 
@@ -268,7 +268,7 @@ class ResponsivenessTests(DownloadCase):
         waiter = threading.Thread(target=wait)
         waiter.start()
         times = self.pulse(ended)
-        waiter.join(30)
+        waiter.join(PATIENCE)
         self.assertTrue(ended.is_set())
         times.sort()
         self.assertGreater(len(times), 10)
@@ -277,7 +277,7 @@ class ResponsivenessTests(DownloadCase):
     def pulse(self, ended: threading.Event) -> list[float]:
         """The seconds that each answer took, every 10 ms until *ended*."""
         times = []
-        wire = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=10)
+        wire = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE)
         with closing(wire):
             while not ended.wait(0.01):
                 began = time.monotonic()

@@ -12,7 +12,7 @@ import sys
 from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
 from tests.integration.daemon import environment
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 SIZE = 3 << 20
 SEED = 11
@@ -89,7 +89,7 @@ class HandedOverTests(IntegrationCase):
     def fetch(self, family: int, address: object) -> bytes:
         """The file by a new connection."""
         with socket.socket(family) as peer:
-            peer.settimeout(20)
+            peer.settimeout(PATIENCE)
             peer.connect(address)  # type: ignore[arg-type]
             peer.sendall(_REQUEST)
             return receive(peer)
@@ -113,7 +113,7 @@ class HandedOverTests(IntegrationCase):
     def stop(self) -> None:
         """As systemd does."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
     def test_file_is_not_ours(self) -> None:
         """The Unix socket keeps its permissions, and its file when the daemon stops."""

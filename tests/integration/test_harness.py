@@ -8,7 +8,7 @@ import urllib.request
 from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
 from tests.integration.ports import free_port
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 
 class NginxTests(IntegrationCase):
@@ -20,7 +20,7 @@ class NginxTests(IntegrationCase):
         write_content(root / "f.bin", 3, 100_000)
         server = self.make_nginx(root)
         asked = urllib.request.Request(server.url("f.bin"), headers={"Range": "bytes=70000-70009"})
-        with urllib.request.urlopen(asked, timeout=10) as reply:
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as reply:
             self.assertEqual((reply.status, reply.read()), (206, content(3, 70000, 10)))
 
     def test_no_ranges(self) -> None:
@@ -29,7 +29,7 @@ class NginxTests(IntegrationCase):
         write_content(root / "f.bin", 3, 1000)
         server = self.make_nginx(root, ranges=False)
         asked = urllib.request.Request(server.url("f.bin"), headers={"Range": "bytes=0-9"})
-        with urllib.request.urlopen(asked, timeout=10) as reply:
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as reply:
             self.assertEqual((reply.status, len(reply.read())), (200, 1000))
 
     def test_tls(self) -> None:
@@ -38,7 +38,7 @@ class NginxTests(IntegrationCase):
         write_content(root / "f.bin", 3, 1000)
         server = self.make_nginx(root, tls=True)
         trust = ssl.create_default_context(cafile=str(server.certificate))
-        with urllib.request.urlopen(server.url("f.bin"), context=trust, timeout=10) as reply:
+        with urllib.request.urlopen(server.url("f.bin"), context=trust, timeout=PATIENCE) as reply:
             self.assertEqual(reply.read(), content(3, 0, 1000))
 
 

@@ -66,14 +66,14 @@ class IntegrityCase(IntegrationCase):
     def complete(self, url: str, **wishes: object) -> Job:
         """The job when it is complete; every octet of its file is right."""
         job = self.daemon.api.add(url, **wishes)
-        done = self.daemon.api.wait_for(job["id"], "complete", timeout=40)
+        done = self.daemon.api.wait_for(job["id"], "complete")
         self.assert_file(done["path"], 1, SIZE)
         return done
 
     def failed(self, url: str, **wishes: object) -> Job:
         """The job when it has failed; nothing has its final name."""
         job = self.daemon.api.add(url, **wishes)
-        done = self.daemon.api.wait_for(job["id"], "failed", timeout=40)
+        done = self.daemon.api.wait_for(job["id"], "failed")
         if done["path"] is not None:
             self.assertFalse(Path(done["path"]).exists())
         return done
@@ -196,7 +196,7 @@ class DamageTests(IntegrityCase):
             file.seek(MIB // 4)
             file.write(b"somebody was here")
         self.daemon.start()
-        done = self.daemon.api.wait_for(job["id"], "complete", timeout=40)
+        done = self.daemon.api.wait_for(job["id"], "complete")
         self.assertEqual(done["verified"], "pieces")
         self.assert_file(done["path"], 1, SIZE)
         self.assertLess(self.origin.ledger.octets(f"/rate=1MiB/{name}"), SIZE + 3 * MIB)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.case import IntegrationCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 
 class LimitsTests(IntegrationCase):
@@ -28,7 +28,7 @@ class LimitsTests(IntegrationCase):
 
     def connect(self) -> socket.socket:
         """A connection."""
-        peer = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=20)
+        peer = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=PATIENCE)
         self.addCleanup(peer.close)
         return peer
 

@@ -43,7 +43,7 @@ class SchemathesisTests(IntegrationCase):
                 *("--max-examples", "15", "--seed", "1", "--request-timeout", "30", "--no-color"),
                 *("--generation-database", "none"),
             ],
-            cwd=daemon.directory, capture_output=True, text=True, timeout=100, check=False,
+            cwd=daemon.directory, capture_output=True, text=True, timeout=250, check=False,
         )  # fmt: skip
         self.assertEqual(ended.returncode, 0, ended.stdout[-8000:] + ended.stderr[-2000:])
         left_out = {*ENDLESS, "/openapi.json"}  # schemathesis has read that one to begin

@@ -13,7 +13,7 @@ from tests.integration.ops_case import OpsCase, make_certificate
 from tests.integration.ports import accepts, free_port
 from tests.integration.rangectl_case import command
 from tests.integration.readers import Reader, get
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 
 class ControlTests(OpsCase):
@@ -45,7 +45,7 @@ class ControlTests(OpsCase):
 
     def stream(self, token: str) -> Any:
         """An open stream of events, from whose beginning something was read."""
-        wire = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=20)
+        wire = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE)
         self.addCleanup(wire.close)
         wire.request("GET", "/api/v1/events", headers={"Authorization": f"Bearer {token}"})
         answer = wire.getresponse()
@@ -148,7 +148,7 @@ class CertificateTests(OpsCase):
         """The certificate that a new connection is shown."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         with closing(context.wrap_socket(plain)) as peer:
             return peer.getpeercert(binary_form=True) or b""
 

@@ -16,7 +16,7 @@ from tests.integration.api import Api
 from tests.integration.daemon import environment
 from tests.integration.ops_case import OpsCase
 from tests.integration.readers import get
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 _STUCK = """
 import time
@@ -52,7 +52,7 @@ class Inbox:
     def __init__(self, address: str) -> None:
         self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.wire.bind(address)
-        self.wire.settimeout(30)
+        self.wire.settimeout(PATIENCE)
         self.seen: list[list[str]] = []
 
     def next(self, *kinds: str) -> list[str]:
@@ -72,7 +72,7 @@ class Inbox:
                 found.append(self.wire.recv(8192).decode().split("\n"))
             except TimeoutError:
                 break
-        self.wire.settimeout(30)
+        self.wire.settimeout(PATIENCE)
         return found
 
 
@@ -208,13 +208,13 @@ class ActivationTests(OpsCase):
                 self.assertEqual(get(port, "/files/f.bin")[0], 200)
                 process.kill()
                 process.wait()
-                early = socket.create_connection(("127.0.0.1", port), timeout=30)
+                early = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
                 self.addCleanup(early.close)
                 early.sendall(b"GET /files/none HTTP/1.1\r\nHost: h\r\n\r\n")
                 process = self.spawn(handed)
                 self.assertEqual(early.recv(12), b"HTTP/1.1 404")
                 process.terminate()
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(PATIENCE), 0)
 
     def test_reload(self) -> None:
         """Another configuration leaves the socket as it is; a second one needs a restart."""
@@ -297,4 +297,4 @@ class TerminalTests(OpsCase):
         os.close(slave)
         until(self.daemon.api.healthy, "healthy")
         os.close(master)
-        self.assertEqual(process.wait(20), 0)
+        self.assertEqual(process.wait(PATIENCE), 0)

@@ -11,7 +11,7 @@ from tests.hostile import content
 from tests.integration.case import FAST_RETRY, IntegrationCase
 from tests.integration.daemon import environment
 from tests.integration.rangectl_case import RANGECTL, Ended, Running, command
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 MIB = 1 << 20
 SIZE = 3 * MIB
@@ -120,7 +120,7 @@ class DaemonTests(IntegrationCase):
         [*_, job] = self.ctl("add", "--wait", "--json", self.url("/f.bin")).objects
         words = [*RANGECTL, "-c", str(self.daemon.config_file), "cat", job["id"]]
         done = subprocess.run(
-            words, capture_output=True, env=environment(), timeout=30, check=False
+            words, capture_output=True, env=environment(), timeout=PATIENCE, check=False
         )
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertTrue(done.stdout == content(1, 0, SIZE), "the octets are those of the file")
@@ -154,7 +154,7 @@ class UnixSocketTests(IntegrationCase):
         daemon = self.make_daemon({"control": {"listen": ["unix:control.sock:mode=600"]}})
         socket = Path(daemon.directory / "control.sock")
         process = daemon.spawn()
-        self.addCleanup(process.wait, 20)
+        self.addCleanup(process.wait, PATIENCE)
         self.addCleanup(process.terminate)
         ended = self.wait_for_status(daemon.config_file, process)
         self.assertEqual((ended.code, ended.err), (0, ""))

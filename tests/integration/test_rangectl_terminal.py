@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from rangedaemon.core.jobs import JobError, JobState, Live, Remembered
 from tests.integration.daemon import environment
 from tests.integration.rangectl_case import RANGECTL, URL, SiteCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 
 class ProcessCase(SiteCase):
@@ -65,7 +65,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for its end; the exit code."""
-        code = self.process.wait(20)
+        code = self.process.wait(PATIENCE)
         self._reader.join(10)
         os.close(self._master)
         return code
@@ -190,14 +190,14 @@ class PipeTests(ProcessCase):
                 process = self.run_piped(*words)
                 assert process.stdout is not None
                 process.stdout.close()
-                _, err = process.communicate(timeout=20)
+                _, err = process.communicate(timeout=PATIENCE)
                 self.assertEqual((process.returncode, err), (0, b""))
 
     def test_ascii_locale(self) -> None:
         """Names that the locale cannot write do not end the command."""
         self.add(name="日本語")
         process = self.run_piped("list", PYTHONIOENCODING="ascii")
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, err), (0, b""))
         self.assertIn(b"???", out)
 
@@ -208,7 +208,7 @@ class PipeTests(ProcessCase):
         assert process.stdout is not None
         self.assertIn(b"queued", process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
         self.assertEqual((process.returncode, err.strip()), (130, b""))
 
     def test_completion(self) -> None:
@@ -224,7 +224,7 @@ class PipeTests(ProcessCase):
                     COMP_WORDS=" ".join(line),
                     COMP_CWORD=str(len(line) - 1),
                 )
-                out, _ = process.communicate(timeout=20)
+                out, _ = process.communicate(timeout=PATIENCE)
                 self.assertIn(f"plain,{offered}", out.decode().split())
 
     def test_completion_scripts(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.integration.daemon import DaemonProcess, environment, twistd
 from tests.integration.nginx import Nginx
 from tests.integration.reaching import ReachingCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 PLANTED = (
     *("in-userinfo", "in-declared-userinfo", "in-mirror-userinfo", "in-password-field"),
@@ -77,7 +77,7 @@ class SecretsTests(ReachingCase):
         self.assertEqual(mode, 0o600)
         daemon.restart()
         daemon.terminate()
-        listening.join(20)
+        listening.join(PATIENCE)
         said |= {"log": daemon.log, "events": listening.heard.decode()}
         for place, text in said.items():
             self.assertTrue(text, place)

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
+from tests.integration.waiting import PATIENCE
 
 SIZE = 3_000_000
 SEED = 11
@@ -34,7 +35,9 @@ class ServingCase(IntegrationCase):
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection to the files."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.file_port, timeout=20)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.daemon.file_port, timeout=PATIENCE
+        )
         self.addCleanup(connection.close)
         return connection
 
@@ -105,7 +108,9 @@ class SocketTests(ServingCase):
         """The connection ends short: no padding, no hanging."""
         with self.path.open("r+b") as stream:
             stream.truncate(200 << 20)
-        with socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=20) as peer:
+        with socket.create_connection(
+            ("127.0.0.1", self.daemon.file_port), timeout=PATIENCE
+        ) as peer:
             peer.sendall(b"GET /files/f.bin HTTP/1.1\r\nHost: h\r\n\r\n")
             got = len(peer.recv(1 << 16))
             os.truncate(self.path, 1 << 20)
@@ -132,7 +137,7 @@ class SocketTests(ServingCase):
             b"GET /files/f.bin HT",
             b"GET /files/f.bin HTTP/1.1\r\nHost: h\r\n\r\n",
         ]:
-            peer = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=20)
+            peer = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=PATIENCE)
             self.addCleanup(peer.close)
             peer.sendall(octets)
             peers.append(peer)

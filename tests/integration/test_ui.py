@@ -358,7 +358,7 @@ class ConnectionTests(BrowserCase):
         self.wait_text("#link", "trying again")
         self.daemon.start()
         job = self.add(self.path(), MIB)
-        self.wait_text("#link", "Live", timeout=40)
+        self.wait_text("#link", "Live")
         self.wait_state(job["id"], "complete")
 
     def test_save(self) -> None:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from tests.hostile.content import content
 from tests.integration.uploading import UploadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 MIB = 1 << 20
 LARGE = 24 * MIB + 7
@@ -18,7 +18,7 @@ class HauledTests(UploadCase):
 
     def wire(self) -> socket.socket:
         """A connection."""
-        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=30)
+        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=PATIENCE)
         self.addCleanup(wire.close)
         return wire
 

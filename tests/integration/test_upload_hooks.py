@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.integration.uploading import TOKEN, UploadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 _TELL = str(Path(__file__).with_name("tell_environment.py"))
 
@@ -121,7 +121,7 @@ class StartTests(UploadCase):
         self.assertGreater(cut["received"], 500_000)
 
     def _put_through(self, port: int, body: bytes) -> None:
-        wire = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        wire = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         try:
             wire.request("PUT", "/files/cut", body)
             wire.getresponse()

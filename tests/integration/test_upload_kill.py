@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.hostile.content import content
 from tests.integration.uploading import SIZE, UploadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 OCTETS = "application/offset+octet-stream"
 MIB = 1 << 20
@@ -39,7 +39,7 @@ class MiddleCase(UploadCase):
 
     def begin(self, path: str, offset: int, size: int = SIZE) -> socket.socket:
         """A PATCH of all that is missing, whose body is still to be sent."""
-        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=30)
+        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=PATIENCE)
         wire.sendall(
             f"PATCH {path} HTTP/1.1\r\nHost: h\r\nTus-Resumable: 1.0.0\r\n"
             f"Upload-Offset: {offset}\r\nContent-Type: {OCTETS}\r\n"
@@ -117,7 +117,7 @@ class FloodTests(MiddleCase):
             for _ in range(200):
                 wire.sendall(block)
             self.assertIn(b" 204 ", wire.recv(4096))
-        refused = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=30)
+        refused = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=PATIENCE)
         with closing(refused), self.assertRaises(OSError):
             refused.sendall(
                 b"PUT /files/x HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000000\r\n\r\n"
@@ -185,7 +185,7 @@ class FullDiskTests(MiddleCase):
 
     def put_chunked(self, count: int) -> int:
         """A PUT of so many mebibytes that does not tell their number; the status."""
-        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=30)
+        wire = socket.create_connection(("127.0.0.1", self.daemon.file_port), timeout=PATIENCE)
         head = f"PUT /files/{self.name} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
         with closing(wire):
             wire.sendall(head.encode())
@@ -210,7 +210,7 @@ class DraftTests(MiddleCase):
     def test_cut(self) -> None:
         """104 with an address, 104s of progress, a cut; HEAD, PATCH, and it is complete."""
         with closing(socket.create_connection(("127.0.0.1", self.daemon.file_port))) as wire:
-            wire.settimeout(30)
+            wire.settimeout(PATIENCE)
             wire.sendall(
                 f"POST /files HTTP/1.1\r\nHost: h\r\nUpload-Complete: ?1\r\n"
                 f'Content-Disposition: inline; filename="{self.name}"\r\n'

@@ -17,7 +17,7 @@ from tests.hostile import content, write_content
 from tests.integration.case import IntegrationCase
 from tests.integration.ports import free_port
 from tests.integration.readers import Reader, get, receive
-from tests.integration.waiting import gone, until
+from tests.integration.waiting import PATIENCE, gone, until
 
 SIZE = 48 << 20
 SEED = 7
@@ -104,7 +104,9 @@ class ServedCase(IntegrationCase):
 
     def get(self, path: str = "/files/f.bin") -> bytes:
         """The file by a new connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.file_port, timeout=20)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.daemon.file_port, timeout=PATIENCE
+        )
         self.addCleanup(connection.close)
         connection.request("GET", path)
         return connection.getresponse().read()
@@ -179,7 +181,7 @@ class WorkersTests(ServedCase):
 
     def metrics(self) -> str:
         """The page for Prometheus."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=PATIENCE)
         self.addCleanup(connection.close)
         token = (self.daemon.directory / "state" / "control.token").read_text().strip()
         connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
@@ -285,14 +287,14 @@ class OtherSocketsTests(ServedCase):
         context = ssl.create_default_context(cafile=str(self.pem))
         context.check_hostname = False
         for _ in range(4):
-            plain = socket.create_connection(("127.0.0.1", self.tls_port), timeout=20)
+            plain = socket.create_connection(("127.0.0.1", self.tls_port), timeout=PATIENCE)
             with context.wrap_socket(plain) as peer:
                 self.assert_whole(self.over(peer))
 
     def connected_unix(self) -> socket.socket:
         """A connection to the Unix socket."""
         peer = socket.socket(socket.AF_UNIX)
-        peer.settimeout(20)
+        peer.settimeout(PATIENCE)
         peer.connect(str(self.unix))
         self.addCleanup(peer.close)
         return peer

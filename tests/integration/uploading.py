@@ -15,6 +15,7 @@ from tests.integration.api import Reply
 from tests.integration.case import IntegrationCase
 from tests.integration.cutting import CuttingProxy
 from tests.integration.daemon import DaemonProcess
+from tests.integration.waiting import PATIENCE
 
 SIZE = 6 << 20
 TOKEN = "token-of-the-uploading-tests"
@@ -81,7 +82,7 @@ class UploadCase(IntegrationCase):
     ) -> Reply:
         """One request; ``if_range="x"`` is the field ``If-Range: x``."""
         told = {name.replace("_", "-"): str(value) for name, value in fields.items()}
-        wire = http.client.HTTPConnection("127.0.0.1", self.daemon.file_port, timeout=30)
+        wire = http.client.HTTPConnection("127.0.0.1", self.daemon.file_port, timeout=PATIENCE)
         with closing(wire):
             wire.request(method, path, body, told)
             response = wire.getresponse()

@@ -10,9 +10,15 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _INTERVAL = 0.02
+PATIENCE = 60.0
+"""Seconds until something that has to happen counts as failed.
+
+It costs nothing where it happens, and machines are slow when they are busy: an interpreter alone
+may take ten seconds to start.
+"""
 
 
-def until(probe: Callable[[], T | None], what: str, timeout: float = 20.0) -> T:
+def until(probe: Callable[[], T | None], what: str, timeout: float = PATIENCE) -> T:
     """The first answer of *probe* that is neither None nor False.
 
     :raises TimeoutError: there was none in *timeout* seconds.
