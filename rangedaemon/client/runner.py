@@ -164,6 +164,8 @@ class Runner(Queue):
             record = running[0].record if running else await self._record(job_id)
             if record.spec.mirror is not None and (change.moves or change.urls is not None):
                 raise StateForbids("a mirror keeps its folder and address: add another one")
+            if record.spec.mirror is None and change.mirror:
+                raise StateForbids(f"{', '.join(sorted(change.mirror))}: of a mirror only")
             if change.moves and (running or record.filename is not None):
                 raise StateForbids("its file is begun already: it cannot have another place")
             spec = _changed(record.spec, change)
@@ -319,6 +321,7 @@ def _changed(spec: JobSpec, change: JobChange) -> JobSpec:
         if change.headers is None
         else change.headers,
         guarded=spec.guarded or change.urls is not None,
+        mirror=spec.mirror and replace(spec.mirror, **change.mirror),
         **change.calendar,
     )
     if change.login is None:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from rangedaemon.config.declared import Declared, Repeat
 from rangedaemon.config.values import Below, Count, HttpUrl, Rate, Text, Whole
-from rangedaemon.control.mirroring import MOST_PATTERNS, check_pattern
+from rangedaemon.control.picked import MOST_PATTERNS, check_pattern
 from rangedaemon.core.jobs import OnChange
 from rangedaemon.core.mirroring import DEEPEST
 

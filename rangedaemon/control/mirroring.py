@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from rangedaemon.control import wishes
 from rangedaemon.control.models import Directory, Url, Wish
+from rangedaemon.control.picked import PICKED, Picked, picked
 from rangedaemon.core.disposition import filename_from_url, safe_filename
 from rangedaemon.core.jobs import JobSpec
-from rangedaemon.core.mirroring import DEEPEST, as_folder
+from rangedaemon.core.mirroring import as_folder
 from rangedaemon.core.mirrors import MirrorSpec
 from rangedaemon.core.repeats import Repeat
-
-MOST_PATTERNS = 100
 
 _ALIKE = (
     *("name", "headers", "priority", "rate_limit", "paused"),
@@ -22,22 +21,7 @@ _ALIKE = (
 )
 
 
-def check_pattern(pattern: str) -> str:
-    """A pattern of names or paths, as the shell has them."""
-    wishes.check_text(pattern)
-    if not pattern.strip("/"):
-        raise ValueError("a pattern of names (*.iso) or of paths (updates/*)")
-    return pattern
-
-
-Patterns = Annotated[
-    list[Annotated[str, Field(max_length=1000), AfterValidator(check_pattern)]],
-    Field(max_length=MOST_PATTERNS),
-]
-Depth = Annotated[int, Field(ge=0, le=DEEPEST)]
-
-
-class NewMirror(Wish):
+class NewMirror(Wish, Picked):
     """What `POST /api/v1/jobs` takes where a folder, as a web server lists it, shall be mirrored.
 
     Each of its files becomes a job of its own, whose ``parent`` is the mirror, and which has
@@ -49,14 +33,6 @@ class NewMirror(Wish):
     """The folder's; queries and fragments are left out."""
     directory: Directory | None = None
     """By default one that is called as the mirror, or as its address ends."""
-    include: Patterns = Field(default_factory=list)
-    """Only such files: *.iso; patterns with a slash are of the whole path below the folder."""
-    exclude: Patterns = Field(default_factory=list)
-    """No such files and folders."""
-    depth: Depth | None = None
-    """How many levels of folders to go into; 0: only the folder's own files."""
-    delete: bool = False
-    """Whether files are deleted that are not listed any more."""
     versions: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
@@ -75,9 +51,7 @@ def mirror_of(
         urls=(url,),
         directory=wishes.confined(base, wished.directory or _called(wished.name, url)),
         kind="mirror",
-        mirror=MirrorSpec(
-            tuple(wished.include), tuple(wished.exclude), wished.depth, wished.delete
-        ),
+        mirror=MirrorSpec(**picked(wished, PICKED)),
         segments=wished.segments or segments,
         source=source,
         guarded=guarded,

@@ -14,6 +14,7 @@ from pydantic.functional_validators import AfterValidator
 
 from rangedaemon.control import pushing, wishes
 from rangedaemon.control.mirrored import MirrorObject
+from rangedaemon.control.picked import Picked
 from rangedaemon.core import calendar, repeats
 from rangedaemon.core.declared import Change
 from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
@@ -158,10 +159,11 @@ class NewUpload(Wish):
         return self
 
 
-class ChangedJob(Hours):
+class ChangedJob(Hours, Picked):
     """What `PATCH /api/v1/jobs/{id}` takes; a field that is not there stays as it is.
 
-    Hours that are null are taken away; who runs outside of its hours stops at once.
+    Hours that are null are taken away; who runs outside of its hours stops at once. What of
+    its folder a mirror keeps counts from its next round on.
     """
 
     priority: Priority = 0

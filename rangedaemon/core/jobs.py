@@ -295,6 +295,8 @@ class JobChange:
     """Another user and password for the origin of the first address."""
     calendar: Mapping[str, Any] = field(default_factory=dict)
     """Of ``start_at``, ``window``, ``repeat`` and ``versions`` those that shall be others."""
+    mirror: Mapping[str, Any] = field(default_factory=dict)
+    """Of a `MirrorSpec` those fields that shall be others, from the next round on."""
 
     @property
     def moves(self) -> bool:

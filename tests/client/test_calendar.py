@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import ensureDeferred
+
 from rangedaemon.core.jobs import JobChange
+from rangedaemon.errors import StateForbids
 from tests.client.test_runner import CONTENT, RunnerCase, S
 from tests.client.world import EPOCH
 
@@ -61,6 +64,14 @@ class CalendarTests(RunnerCase):
     def change(self, job: str, **calendar: Any) -> None:
         """Give it other hours."""
         self.world.result(self.runner.change(job, JobChange(calendar=calendar)))
+
+    def test_no_mirror(self) -> None:
+        """A download has no folder of which it could keep more or less."""
+        (job,) = self.add("a")
+        change = JobChange(priority=3, mirror={"depth": 1})
+        fault = self.failureResultOf(ensureDeferred(self.runner.change(job, change)), StateForbids)
+        self.assertIn("depth", str(fault.value))
+        self.assertEqual(self.world.store.records[job].spec.priority, 0)
 
     def test_other_start(self) -> None:
         """A job that waits for its time can be given another, or none; a queued one, too."""

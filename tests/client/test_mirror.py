@@ -233,6 +233,15 @@ class SteeringTests(MirrorCase):
         self.assertEqual({x.asked("Authorization") for x in asked}, {"Basic bWU6bmV3"})
         self.assertEqual(self.counts()["fetched"], 1)
 
+    def test_other_files(self) -> None:
+        """Which files are wanted counts from the next round on."""
+        self.start()
+        change = JobChange(mirror={"exclude": ("a",), "delete": True})
+        self.world.result(self.runner.change(self.id, change))
+        self.again()
+        self.assertEqual(self.counts()["found"], 2)
+        self.assertEqual(self.mirror.spec.mirror, MirrorSpec(exclude=("a",), delete=True))
+
     def test_no_other_place(self) -> None:
         """Neither address nor folder can be changed: the files' jobs go by them."""
         self.start()

@@ -137,6 +137,8 @@ class MemoryJobs:
             directory=change.directory or spec.directory,
             filename=change.filename or spec.filename,
             headers=spec.headers if change.headers is None else change.headers,
+            mirror=spec.mirror and replace(spec.mirror, **change.mirror),
+            **change.calendar,
         )
         if change.priority is not None:
             spec = replace(spec, priority=change.priority)

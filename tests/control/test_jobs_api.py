@@ -98,6 +98,19 @@ class OneJobTests(ApiTestCase):
         for bad in ([], ["ftp://a/"], "http://a/"):
             self.assert_problem(self.wire.ask("PATCH", path, {"urls": bad}), 400, "invalid-input")
 
+    def test_change_mirror(self) -> None:
+        """What a mirror keeps of its folder, field by field."""
+        path = self.added(kind="mirror", include=["*.iso"], delete=True)
+        for body in ({"exclude": ["old"], "depth": 2}, {"delete": False}, {"depth": None}):
+            self.assertEqual(self.wire.ask("PATCH", path, body).status, 200)
+        told = self.wire.ask("GET", path).json()["mirror"]
+        del told["round"]
+        self.assertEqual(
+            told, {"include": ["*.iso"], "exclude": ["old"], "depth": None, "delete": False}
+        )
+        for bad in ({"include": ["/"]}, {"depth": 33}, {"delete": None}, {"exclude": None}):
+            self.assert_problem(self.wire.ask("PATCH", path, bad), 400, "invalid-input")
+
     def test_bad_change(self) -> None:
         """Other fields, and values that cannot be."""
         path = self.added()

@@ -293,6 +293,22 @@ class SteerTests(SiteCase):
         self.assertEqual((spec.rate_limit, spec.priority), (None, 7))
         self.assertEqual(self.ctl("set", "deb").code, 2)
 
+    def test_set_hours(self) -> None:
+        """Addresses, hours and turns, and their end."""
+        job_id = self.add(name="deb")
+        ended = self.ctl(
+            "set", "deb", "--url", "http://a.example/1", "--url", "http://b.example/1", "--at",
+            "22:00", "--window", "22:00-06:00", "--every", "6h", "--versions", "2",
+        )  # fmt: skip
+        self.assertEqual((ended.code, ended.err), (0, ""))
+        spec = self.jobs.jobs[job_id].record.spec
+        self.assertEqual(spec.urls, ("http://a.example/1", "http://b.example/1"))
+        self.assertEqual((spec.start_at, spec.window), ("22:00", "22:00-06:00"))
+        self.assertEqual((spec.repeat, spec.versions), (Repeat(every=21600.0), 2))
+        self.ctl("set", "deb", "--at", "none", "--window", "none", "--cron", "none")
+        spec = self.jobs.jobs[job_id].record.spec
+        self.assertEqual((spec.start_at, spec.window, spec.repeat), (None, None, None))
+
     def test_limits(self) -> None:
         """Shown, and changed by rates, by the hour, or to none; what is not given stays."""
         self.jobs.limits = Limits(5, None)

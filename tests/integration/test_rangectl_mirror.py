@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rangedaemon.core.jobs import JobSpec
 from rangedaemon.core.mirrors import MirrorSpec
 from rangedaemon.core.repeats import Repeat
 from tests.integration.rangectl_case import SiteCase
@@ -51,6 +52,26 @@ class MirrorTests(SiteCase):
             self.assertIn(told, ended.err)
         self.assertEqual(self.ctl("mirror", URL, "--paused", "--wait").code, 2)
         self.assertEqual(self.jobs.jobs, {})
+
+    def test_set(self) -> None:
+        """What a mirror keeps changes; ``none`` and ``all`` take away what was wished."""
+        self.ctl(
+            "mirror", URL, "--name", "mine", "--include", "*.iso", "--depth", "2", "--every", "6h"
+        )
+        self.assertEqual(self.ctl("set", "mine", "--exclude", "old", "--delete").code, 0)
+        self.assertEqual(self.wishes.mirror, MirrorSpec(("*.iso",), ("old",), 2, delete=True))
+        ended = self.ctl(
+            "set", "mine", "--include", "none", "--depth", "all", "--keep", "--cron", "none"
+        )
+        self.assertEqual((ended.code, ended.err), (0, ""))
+        self.assertEqual(self.wishes.mirror, MirrorSpec((), ("old",), None, delete=False))
+        self.assertIsNone(self.wishes.repeat)
+        self.assertIn("or all", self.ctl("set", "mine", "--depth", "few").err)
+
+    @property
+    def wishes(self) -> JobSpec:
+        """Of the only job."""
+        return self.jobs.jobs["0000000000000001"].record.spec
 
     def test_words(self) -> None:
         """Patterns mean no files of mirrors; a name that only a file has does."""

@@ -9,7 +9,7 @@ import click
 
 from rangedaemon.control.cli.exits import CommandFault, Exit
 from rangedaemon.control.cli.joblist import Body, addressed, parse_list
-from rangedaemon.control.cli.options import RATE, access, hours
+from rangedaemon.control.cli.options import RATE, access, common_fields, hours
 from rangedaemon.control.cli.picking import Job
 from rangedaemon.control.cli.render import state_line
 from rangedaemon.control.cli.session import Session, complain, json_option, pass_session
@@ -106,31 +106,6 @@ def _from_urls(urls: Sequence[str], mirrors: Sequence[str], options: Body) -> li
         raise click.UsageError(f"--{single[0]} is for one URL; there are {len(urls)}")
     common = common_fields(options)
     return [{**common, **addressed([url, *mirrors])} for url in urls]
-
-
-_REPEAT = ("every", "cron")
-
-
-def common_fields(options: Body) -> Body:
-    """The fields that the options on the command line set."""
-    body = {
-        key: value
-        for key, value in options.items()
-        if value is not None
-        and key not in {"headers", "rate_limit", "paused", "password", *_REPEAT}
-    }
-    repeat = {key: options[key] for key in _REPEAT if options.get(key) is not None}
-    if repeat:
-        body["repeat"] = repeat
-    if options["headers"]:
-        body["headers"] = dict(options["headers"])
-    if options["password"] is not None:
-        body["password"] = options["password"].readline().rstrip("\r\n")
-    if options["rate_limit"] is not None:
-        body["rate_limit"] = options["rate_limit"][0]
-    if options["paused"]:
-        body["paused"] = True
-    return body
 
 
 def _from_lists(lists: Sequence[TextIO], common: Body) -> list[Body]:

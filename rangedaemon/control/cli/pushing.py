@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from rangedaemon.control.cli.adding import common_fields, tell
+from rangedaemon.control.cli.adding import tell
 from rangedaemon.control.cli.exits import Exit
 from rangedaemon.control.cli.joblist import Body
-from rangedaemon.control.cli.options import RATE, access, hours
+from rangedaemon.control.cli.options import RATE, access, common_fields, hours
 from rangedaemon.control.cli.session import Session, json_option, pass_session
 from rangedaemon.control.cli.watching import Board
 

@@ -9,7 +9,15 @@ import click
 from rich.text import Text
 
 from rangedaemon.control.cli.exits import CommandFault, Exit
-from rangedaemon.control.cli.options import RATE, SCHEDULE
+from rangedaemon.control.cli.joblist import Body
+from rangedaemon.control.cli.options import (
+    DEPTH,
+    RATE,
+    SCHEDULE,
+    common_fields,
+    hours,
+    login,
+)
 from rangedaemon.control.cli.picking import Job, label
 from rangedaemon.control.cli.render import limits_view, state_line
 from rangedaemon.control.cli.session import Session, job_words, json_option, pass_session
@@ -95,26 +103,51 @@ def _confirm(jobs: list[Job]) -> None:
 @click.option("-p", "--priority", type=int, help="Higher runs first.")
 @click.option("--limit", "rate_limit", type=RATE, help="Bytes per second, such as 2MiB; or none.")
 @click.option("-s", "--segments", type=int, help="Connections to use at once.")
+@click.option("--url", "urls", metavar="URL", multiple=True, help="In place of all that it has.")
+@login("origin")
+@hours
+@click.option("--versions", type=int, help="Former files to keep as NAME.1 and so on.")
+@click.option("--include", metavar="GLOB", multiple=True, help="Of a mirror: only such files.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="No such files and folders.")
+@click.option("--depth", type=DEPTH, help="Levels of folders to go into, or all.")
+@click.option("--delete/--keep", default=None, help="What to do with files that are not listed.")
 @json_option
 @pass_session
 def change(
     session: Session,
+    /,
     words: tuple[str, ...],
     *,
-    priority: int | None,
-    rate_limit: tuple[int | None] | None,
-    segments: int | None,
+    depth: tuple[int | None] | None,
+    **options: Any,
 ) -> Exit:
-    """Change the priority, the rate limit or the segments of jobs, while they run too."""
-    wishes: dict[str, Any] = {"priority": priority, "segments": segments}
-    wishes = {key: value for key, value in wishes.items() if value is not None}
-    if rate_limit is not None:
-        wishes["rate_limit"] = rate_limit[0]
+    """
+    Change what is wished for jobs, while they run too.
+
+    What is not given stays. "none" takes a limit, a time, a window or a repetition away (--at,
+    --window, --cron), and every pattern of a mirror (--include, --exclude).
+    """
+    wishes = _wishes(options)
+    if depth is not None:
+        wishes["depth"] = depth[0]
     if not wishes:
-        raise click.UsageError("nothing to set; give --priority, --limit or --segments")
+        raise click.UsageError("nothing to set; rangectl set --help names what can be")
     return session.each(
         session.jobs(words), lambda job: _tell(session, session.client.change(job["id"], wishes))
     )
+
+
+def _wishes(options: dict[str, Any]) -> Body:
+    """The fields of the API's request that *options* mean."""
+    lists = {name: list(options.pop(name)) for name in ("urls", "include", "exclude")}
+    wishes = common_fields(options)
+    for name in ("start_at", "window"):
+        if wishes.get(name) == "none":
+            wishes[name] = None
+    if wishes.get("repeat") == {"cron": "none"}:
+        wishes["repeat"] = None
+    given = {name: [] if values == ["none"] else values for name, values in lists.items() if values}
+    return wishes | given
 
 
 @click.command()

@@ -20,6 +20,7 @@ from rangedaemon.control.models import (
     Nothing,
     SegmentList,
 )
+from rangedaemon.control.picked import PICKED, picked
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.pushing import Pushes
 from rangedaemon.control.routing import Incoming, Route
@@ -173,6 +174,7 @@ class JobRoutes:
             login=wish.login,
             urls=None if wish.urls is None else tuple(dict.fromkeys(wish.urls)),
             calendar=calendar_of(wish, given & CALENDAR),
+            mirror=picked(wish, given & PICKED),
         )
         return json_answer(job_object(await self._jobs.change(job_id(incoming), change)))
 
