@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from twisted.trial.unittest import SkipTest
@@ -34,6 +39,15 @@ FLAGS = (
 _MODULE = """const [given, done] = arguments;
 (async (args) => { %s })(given).then(
     (value) => done({ value }), (error) => done({ error: String(error.stack) }));"""
+_LONGEST_SCRIPT = 120
+"""Seconds that axe may take for a page."""
+_NOT_YET = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+"""What a page that is being drawn says; none of them has touched it."""
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 
 
@@ -49,7 +63,9 @@ def start_browser(profile: Path) -> Any:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.add_experimental_option("prefs", {"download.default_directory": str(profile / "saved")})
-    return webdriver.Chrome(service=webdriver.ChromeService(driver), options=options)
+    browser = webdriver.Chrome(service=webdriver.ChromeService(driver), options=options)
+    browser.set_script_timeout(_LONGEST_SCRIPT)
+    return browser
 
 
 class BrowserCase(DownloadCase):
@@ -143,26 +159,47 @@ class BrowserCase(DownloadCase):
         self.wait_for(lambda: bool(self.all(wanted)), f"{wanted} is shown", timeout)
 
     def wait_for(self, probe: Callable[[], Any], what: str, timeout: float = PATIENCE) -> Any:
-        """Wait until *probe* has an answer."""
-        return until(probe, what, timeout)
+        """Wait until *probe* has an answer.
+
+        One that meets an element that the page replaces meanwhile is asked again.
+        """
+
+        def settled() -> Any:
+            with contextlib.suppress(*_NOT_YET):
+                return probe()
+
+        return until(settled, what, timeout)
 
     # -- doing ------------------------------------------------------------------
 
     def click(self, selector: str) -> None:
         """Click it, when it is there."""
-        self.wait_for(lambda: self.shown(selector) is not None, f"{selector} is shown")
-        self.find(selector).click()
+
+        def clicked() -> bool:
+            self.find(selector).click()
+            return True
+
+        self.wait_for(clicked, f"{selector} can be clicked")
 
     def press(self, job_id: str, label: str) -> None:
-        """Press the button of a job's row."""
-        for button in self.all(f"{self.row(job_id)} .job-acts button"):
-            if button.is_displayed() and button.text == label:
-                button.click()
-                return
-        raise AssertionError(f"no button {label!r} at {job_id}")
+        """Press the button of a job's row, when it is there."""
+
+        def pressed() -> bool:
+            for button in self.all(f"{self.row(job_id)} .job-acts button"):
+                if button.is_displayed() and button.text == label:
+                    button.click()
+                    return True
+            return False
+
+        self.wait_for(pressed, f"{label!r} at {job_id} can be pressed")
 
     def fill(self, selector: str, text: str) -> None:
-        """Type *text* in place of what is there."""
-        field = self.find(selector)
-        field.clear()
-        field.send_keys(text)
+        """Type *text* in place of what is there, when it is there."""
+
+        def filled() -> bool:
+            field = self.find(selector)
+            field.clear()
+            field.send_keys(text)
+            return True
+
+        self.wait_for(filled, f"{selector} can be filled")

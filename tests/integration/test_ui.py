@@ -83,10 +83,14 @@ class SteeringTests(BrowserCase):
 
     def slow(self, **wishes: Any) -> str:
         """The id of a job that takes long enough to be watched."""
-        job_id: str = self.add(self.path(), 60 * MIB, rate_limit=2 * MIB, **wishes)["id"]
+        job_id: str = self.add(self.path(), 60 * MIB, rate_limit=MIB, **wishes)["id"]
         self.addCleanup(self.daemon.api.request, "DELETE", f"/api/v1/jobs/{job_id}?files=delete")
         self.wait_state(job_id, "active")
         return job_id
+
+    def ids(self) -> list[str]:
+        """Of all jobs; what else they tell may change at any time."""
+        return [job["id"] for job in self.daemon.api.jobs()]
 
     def test_add_and_watch(self) -> None:
         """Many addresses at once become downloads, which are watched to their end."""
@@ -108,13 +112,13 @@ class SteeringTests(BrowserCase):
 
     def test_wrong_line(self) -> None:
         """A wrong address is named by its line, and nothing is added."""
-        before = self.daemon.api.jobs()
+        before = self.ids()
         self.click("#add-open")
         self.fill("#addresses", f"{self.origin.url('/fine.bin')}\nftp://example.org/x")
         self.click("#add-go")
         said = self.wait_text("#add-errors", "Line 2")
         self.assertIn("only http and https", said)
-        self.assertEqual(self.daemon.api.jobs(), before)
+        self.assertEqual(self.ids(), before)
 
     def test_options(self) -> None:
         """The wishes of the form reach the daemon."""
@@ -173,8 +177,11 @@ class SteeringTests(BrowserCase):
         self.wait_state(job_id, "paused")
         kept = self.daemon.api.job(job_id)["received"]
         self.assertGreater(kept, 0)
-        bar = self.find(f"{self.row(job_id)} [role=progressbar]")
-        self.assertEqual(bar.get_attribute("aria-valuenow"), str(100 * kept // (60 * MIB)))
+        bar = f"{self.row(job_id)} [role=progressbar]"
+        percent = str(100 * kept // (60 * MIB))
+        self.wait_for(
+            lambda: self.find(bar).get_attribute("aria-valuenow") == percent, f"{percent} %"
+        )
         self.press(job_id, "Resume")
         self.wait_state(job_id, "active")
         self.assertGreaterEqual(self.daemon.api.job(job_id)["received"], kept)
@@ -209,8 +216,12 @@ class SteeringTests(BrowserCase):
         self.wait_for(
             lambda: not self.all(f"{self.row(job_id)} .map-active"), "nothing is fetched any more"
         )
-        drawn = self.all(f"{self.row(job_id)} .map-done")
-        self.assertAlmostEqual(sum(float(rect.get_attribute("width")) for rect in drawn), 1000, 0)
+        self.wait_for(lambda: round(self.drawn(job_id)) == 1000, "all of it is drawn")
+
+    def drawn(self, job_id: str) -> float:
+        """How much of the map's 1000 is done."""
+        done = self.all(f"{self.row(job_id)} .map-done")
+        return sum(float(str(rect.get_attribute("width"))) for rect in done)
 
     def test_error(self) -> None:
         """A failed download says what happened and what to do; trying again is offered."""

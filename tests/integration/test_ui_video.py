@@ -12,6 +12,8 @@ from tests.integration.webm import webm
 MIB = 1 << 20
 SECONDS = 64
 NAME = "film.webm"
+SLOW = MIB // 2
+"""Octets per second: in its turn the end of the film would come after a minute."""
 PADDING = {48: 24 * MIB, 63: 8 * MIB}
 
 
@@ -73,7 +75,7 @@ class VideoTests(BrowserCase):
 
     def test_still_downloading(self) -> None:
         """Dragged to a place that is not there yet, that place is fetched first, and shown."""
-        job_id = self.add_film(rate_limit=MIB, segments=1)
+        job_id = self.add_film(rate_limit=SLOW, segments=1)
         self.wait_state(job_id, "active")
         self.play(job_id)
         self.drag_to(55)
@@ -86,7 +88,7 @@ class VideoTests(BrowserCase):
 
     def test_paused_meanwhile(self) -> None:
         """Paused under the player: it is told so, and nothing plays; resumed, it goes on."""
-        job_id = self.add_film(rate_limit=MIB, segments=1)
+        job_id = self.add_film(rate_limit=SLOW, segments=1)
         self.wait_state(job_id, "active")
         self.play(job_id)
         self.daemon.api.request("POST", f"/api/v1/jobs/{job_id}/pause")
