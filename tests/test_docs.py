@@ -6,11 +6,15 @@ import ast
 import re
 import textwrap
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.config import ConfigError, Problem, parse
+from rangedaemon.control.rangectl import cli
+from rangedaemon.errors import Fault
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -50,6 +54,44 @@ class ClaimTests(SynchronousTestCase):
             self.assertGreater(len(claims), 8)
             for claim in claims:
                 self.assertRegex(claim, _PROOF)
+
+
+class WordsTests(SynchronousTestCase):
+    """What pages name of the program is called so."""
+
+    def test_commands(self) -> None:
+        """Every command of ``rangectl`` that a page names."""
+        named = _named(r"rangectl (?:-[a-z] \S+ )?([a-z]+(?: (?:check|repair))?)")
+        self.assertGreater(len(named), 15)
+        for command in named:
+            first, _, second = command.partition(" ")
+            group = cli.commands[first]
+            if second:
+                assert isinstance(group, click.Group)
+                self.assertIn(second, group.commands)
+
+    def test_metrics(self) -> None:
+        """Every metric that a page names is in the dashboard, whose names are tested."""
+        dashboard = (ROOT / "conf" / "grafana-dashboard.json").read_text()
+        for metric in _named(r"``(rangedaemon_[a-z_]+)``"):
+            self.assertIn(metric, dashboard)
+
+    def test_codes(self) -> None:
+        """Every error that the page for the night names."""
+        page = (DOCS / "howto" / "trouble.rst").read_text()
+        named = set(re.findall(r"(?:failed|wait) with ``([^`]+)``", page))
+        self.assertEqual(named - {fault.code for fault in _below(Fault)}, set())
+        self.assertGreater(len(named), 2)
+
+
+def _named(pattern: str) -> set[str]:
+    return {name for page in PAGES for name in re.findall(pattern, page.read_text())}
+
+
+def _below(fault: type[Fault]) -> Iterator[type[Fault]]:
+    for each in fault.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 class DependencyTests(SynchronousTestCase):
