@@ -27,6 +27,7 @@ from rangedaemon.client.describing import (
     mirrors_of,
     names_documents,
 )
+from rangedaemon.client.habits import Habits
 from rangedaemon.client.interrupt import Interrupt
 from rangedaemon.client.opening import Known, Opening, open_transfer
 from rangedaemon.client.origin import Request
@@ -34,7 +35,7 @@ from rangedaemon.client.overlap import Read
 from rangedaemon.client.repeating import is_unchanged
 from rangedaemon.client.requests import request_for
 from rangedaemon.client.source import Source
-from rangedaemon.client.surroundings import Surroundings
+from rangedaemon.client.verifying import promise_of
 from rangedaemon.core.intervals import EMPTY
 from rangedaemon.core.jobs import JobSpec, Remembered
 from rangedaemon.errors import Changed, NoRanges, OriginFault, StorageFault, Unjoinable
@@ -45,17 +46,18 @@ class Asking:
 
     _log = Logger()
 
-    def __init__(
-        self, books: Books, around: Surroundings, read: Read, interrupt: Interrupt
-    ) -> None:
+    def __init__(self, books: Books, habits: Habits, read: Read, interrupt: Interrupt) -> None:
         """:param read: reads octets of the part file, to compare."""
         self.stream_only = False
         """Whether this run has learned that ranges are not to be had."""
         self._books = books
-        self._around = around
+        self._habits = habits
+        around = self._around = habits.around
         self._read = read
         self._interrupt = interrupt
         self._cancellable = interrupt.cancellable
+        self._answered = False
+        """Whether an answer of this run has told that all is as it was."""
         self._linked = False
         """Whether descriptions that the origin links to were tried in this run."""
         self._jar = around.new_jar()
@@ -129,6 +131,11 @@ class Asking:
         """Another representation may link to another description: look again."""
         self._linked = False
 
+    def note(self) -> None:
+        """Whether all is as it was is known as of now, if it was in this run."""
+        if self._answered:
+            self._habits.lately.note(self._books.record.id, self._around.clock.seconds())
+
     async def described_anew(self) -> JobSpec:
         """The job's wishes by what its metalink says now.
 
@@ -173,6 +180,8 @@ class Asking:
                 self._log.info("{why}", why=fault.detail)
                 last = last or fault
             else:
+                self._answered = self._answered or not anew
+                self.note()
                 return opening
         raise last or StorageFault("the job has no address")
 
@@ -191,10 +200,13 @@ class Asking:
         remembered = record.remembered
         if remembered.asked not in (None, url):  # another mirror's validators say nothing here
             remembered = Remembered(length=remembered.length, digest=remembered.digest)
+        doubtless = promise_of(record) is not None or record.spec.pieces is not None
         return Known(
             remembered=remembered,
             covered=record.covered,
             stream_only=self.stream_only,
             vouched=record.spec.checksum is not None,
             read=self._read,
+            overlap=0 if doubtless else self._habits.resume_overlap,
+            lately=self._habits.lately.knows(record.id, self._around.clock.seconds()),
         )

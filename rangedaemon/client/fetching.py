@@ -18,6 +18,7 @@ from rangedaemon.client.chores import beside
 from rangedaemon.client.habits import Habits
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.proofs import Proofs
+from rangedaemon.client.secondlook import Edges
 from rangedaemon.client.seldom import Seldom
 from rangedaemon.client.sink import Sink
 from rangedaemon.client.source import Source
@@ -113,13 +114,15 @@ class Fetching:
         plan = Plan(opening.identity.length, record.covered, smallest=self._habits.min_segment_size)
         ranged = opening.reply.answer.status == 206
         claim = plan.open_with(opening.piece) if ranged else plan.take_all()
+        habits = self._habits
         self._swarm = Swarm(
-            self._habits.around,
+            habits.around,
             sources,
             plan,
             sink,
             self._throttle,
             file.read,
+            Edges(habits.around, file.read, opening.edges, vouched=record.vouched),
             most=max(1, record.spec.segments) if opening.segmented else 1,
             segmented=opening.segmented,
             vouched=record.vouched,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rangedaemon.client.lately import Lately
 from rangedaemon.client.pacing import Pacer
 from rangedaemon.client.push.outbound import Outbound
 from rangedaemon.client.space import DiskRules, Space
@@ -30,6 +31,9 @@ class Habits:
     min_segment_size: int
     state_dir: Path
     """Where the extent logs are."""
+    resume_overlap: int = 0
+    """Octets, at most, that are compared again where only the validator says: the same."""
+    lately: Lately = field(default_factory=Lately)
     floor: Floor | None = None
     """What is too slow; None: nothing is."""
     in_lane: InThread | None = None

@@ -55,6 +55,7 @@ class Intake(Protocol):
         url: str,
         promised: int | None,
         digest: str | None = None,
+        before: bytes = b"",
         share: int = 1,
         framed: bool = False,
         vouched: bool = False,
@@ -63,6 +64,7 @@ class Intake(Protocol):
         """
         :param promised: octets that the answer's head promises; None: it does not say.
         :param digest: what the head promises of the body's octets.
+        :param before: those of them that somebody else has taken.
         :param share: how many segments divide the memory for octets that wait.
         :param framed: whether Content-Length alone frames the body.
         :param vouched: whether a digest will tell if a body that ended with its
@@ -81,7 +83,7 @@ class Intake(Protocol):
         self._throttle = throttle
         self._clock = clock
         self._begin = claim.position
-        self._writer = sink.writer(claim.position, self._drained, digest)
+        self._writer = sink.writer(claim.position, self._drained, digest, before)
         self._wait: IDelayedCall | None = None
         self._due = 0.0
         self._full = False

@@ -63,7 +63,7 @@ class Job(Life):
         super().__init__(record, habits)
         self.in_thread = habits.in_thread
         self._fetching = Fetching(self._books, habits)
-        self._asking = Asking(self._books, habits.around, self._read, self._interrupt)
+        self._asking = Asking(self._books, habits, self._read, self._interrupt)
         self._changes_before = record.changes
 
     # -- seen from outside ------------------------------------------------------
@@ -141,6 +141,7 @@ class Job(Life):
         await self._fetching.last_checkpoint()
 
     async def _let_go(self) -> None:
+        self._asking.note()
         await self._fetching.let_go()
 
     def _progressed(self) -> bool:

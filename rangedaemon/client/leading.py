@@ -85,8 +85,10 @@ class LedReply(Reply):
     """An answer whose body begins behind octets that were looked at."""
 
     def __init__(self, reply: Reply, leading: _Leading, skip: int) -> None:
-        # A Content-Digest is of the whole body, and not all of that will be kept.
-        self.answer = replace(reply.answer, content_digest=None)
+        self.answer = reply.answer
+        self.before = bytes(leading.octets[:skip])
+        if not skip:  # its end was looked at, and will not be kept: a digest is of the whole
+            self.answer = replace(reply.answer, content_digest=None)
         self._leading: _Leading | None = leading
         self._skip = skip
 

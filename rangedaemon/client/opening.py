@@ -9,18 +9,21 @@ between going on and beginning again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from rangedaemon.client.answers import ask
 from rangedaemon.client.hosts import Slot
 from rangedaemon.client.origin import Reply, Request
-from rangedaemon.client.overlap import Read, overlap_agrees, refuse_other, tied_answer
+from rangedaemon.client.overlap import Read, overlap_agrees, refuse_other, tied, tied_answer
+from rangedaemon.client.secondlook import compare_blocks, tie_before
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.core.acceptance import Answer, Partial, Unsatisfiable, Whole
+from rangedaemon.core.caution import SecondLook, made_of_time, second_look
 from rangedaemon.core.conditions import ladder
 from rangedaemon.core.intervals import ByteRange, IntervalSet
 from rangedaemon.core.jobs import Remembered
-from rangedaemon.core.overlap import tie
+from rangedaemon.core.overlap import Tie, tie
 from rangedaemon.core.plan import OPEN_END
 from rangedaemon.core.validators import Verdict, compare, is_strong
 from rangedaemon.errors import BadResponse, Changed, NoRanges, PartFileLost
@@ -41,6 +44,10 @@ class Known:
     """Whether a digest will prove the whole file."""
     read: Read
     """Reads octets of the part file: ``read(offset, length)``."""
+    overlap: int = 0
+    """Octets, at most, to compare again though the validator says: the same."""
+    lately: bool = False
+    """Whether this life of the daemon has heard a moment ago that it is the same."""
 
     def lacks_nothing(self, length: int | None) -> bool:
         """Whether a file that turns out to have *length* octets is all there."""
@@ -62,6 +69,8 @@ class Opening:
     ranges: bool
     """Whether the origin serves ranges at all."""
     disposition: str | None
+    edges: Mapping[int, int] = field(default_factory=dict)
+    """What is still to be compared when it is asked for, see `core.caution.SecondLook`."""
     slot: Slot | None = None
     """The place at the host that answered; held until the body has ended."""
 
@@ -154,13 +163,18 @@ async def _resume(around: Surroundings, slot: Slot, request: Request, known: Kno
         return await _join_by_octets(around, slot, request, known, "no validator vouches for it")
     traits = around.hosts.traits(request.url)
     rungs = ladder(known.remembered)
-    asked = replace(request, range=_hole(known))
+    look = _second_look(around, known)
+    await compare_blocks(around, slot, request, known.remembered, look.blocks, known.read)
+    hole = _hole(known)
+    bond = tie_before(hole, look.edges.get(hole.start, 0))
+    asked = replace(request, range=bond.asked)
     length = known.remembered.length
     for number in range(min(traits.rung, len(rungs) - 1), len(rungs)):
         reply, accepted = await ask(around, slot, replace(asked, if_range=rungs[number]), length)
         if isinstance(accepted, Partial):
             traits.rung = number
-            return await _join(around, slot, request, known, reply, accepted)
+            opening = await _join(around, slot, request, known, reply, accepted, bond)
+            return replace(opening, edges=look.edges)
         reply.drop()
         if isinstance(accepted, Unsatisfiable) and known.lacks_nothing(accepted.length):
             return await _at_the_end(around, slot, request, known, reply.answer, accepted)
@@ -183,6 +197,12 @@ async def _at_the_end(
     return Opening(identity, None, None, True, True, answer.disposition)
 
 
+def _second_look(around: Surroundings, known: Known) -> SecondLook:
+    end = _end(known)
+    blocks = made_of_time(known.remembered) and not known.lately
+    return second_look(known.covered, end, around.random, most=known.overlap, blocks=blocks)
+
+
 def _hole(known: Known) -> ByteRange:
     """The first missing octets."""
     hole = next(iter(known.covered.gaps(ByteRange(0, _end(known)))))
@@ -200,8 +220,12 @@ async def _join(
     known: Known,
     reply: Reply,
     accepted: Partial,
+    bond: Tie,
 ) -> Opening:
-    """Go on behind what is there, if it is the same."""
+    """Go on behind what is there, if it is the same.
+
+    :param bond: what was asked for, and how much of it is only to be compared.
+    """
     answer = reply.answer
     length = accepted.length if accepted.length is not None else known.remembered.length
     if length is None:
@@ -212,7 +236,10 @@ async def _join(
     if judgement.verdict is Verdict.SAME or (
         judgement.verdict is Verdict.CANNOT_TELL and known.vouched
     ):
-        return _joined(known, seen, reply, accepted.range)
+        if not bond.common:
+            return _joined(known, seen, reply, accepted.range)
+        led, piece, _ = await tied(around, reply, accepted, known.remembered, bond, known.read)
+        return _joined(known, seen, led, piece)
     reply.drop()
     if judgement.verdict is Verdict.CHANGED:
         raise Changed(judgement.reason, url=answer.url)

@@ -88,6 +88,9 @@ class Request:
 class Reply:
     """An answer's head, its body still to come."""
 
+    before = b""
+    """Octets of the body that were taken from its beginning."""
+
     def __init__(self, answer: Answer, response: IResponse) -> None:
         self.answer = answer
         self._response: IResponse | None = response

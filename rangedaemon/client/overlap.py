@@ -89,7 +89,9 @@ async def collect(around: Surroundings, reply: Reply, length: int) -> bytes:
     """
     collector = Collector(around, length, reply.answer.url)
     reply.deliver(collector)
-    return await collector.done
+    octets = await collector.done
+    around.counters.compared += length
+    return octets
 
 
 async def overlap_agrees(
@@ -209,6 +211,21 @@ async def tied_answer(
     """
     asked = replace(request, range=bond.asked, if_range=None)
     reply, accepted = await ask(around, slot, asked, remembered.length)
+    return await tied(around, reply, accepted, remembered, bond, read)
+
+
+async def tied(
+    around: Surroundings,
+    reply: Reply,
+    accepted: Acceptance,
+    remembered: Remembered,
+    bond: Tie,
+    read: Read,
+) -> tuple[LedReply, ByteRange, Remembered]:
+    """*reply*, to a request for the octets of *bond*, once those that are common agree.
+
+    :returns, raises: as `tied_answer`.
+    """
     try:
         piece = _tied_piece(around, reply.answer, accepted, remembered, bond)
         behind = bond.common.start >= bond.missing.stop
@@ -219,11 +236,20 @@ async def tied_answer(
         reply.drop()
         raise
     common = octets[len(bond.missing) :] if behind else octets
+    around.counters.compared += len(common)
+    length = accepted.length if accepted.length is not None else remembered.length
+    seen = around.remembered_of(reply.answer, length)
     if common != await _ours(led, read, bond.common):
         led.drop()
-        raise Changed("the octets beside what is missing are others now", url=reply.answer.url)
-    length = accepted.length if accepted.length is not None else remembered.length
-    return led, piece, around.remembered_of(reply.answer, length)
+        raise other_octets("the octets beside what is missing", reply, remembered, seen)
+    return led, piece, seen
+
+
+def other_octets(what: str, reply: Reply, remembered: Remembered, seen: Remembered) -> Changed:
+    """The fault of octets that are others, whatever the validator says."""
+    judgement = compare(remembered, seen)
+    lie = f", though {judgement.reason}" if judgement.verdict is Verdict.SAME else ""
+    return Changed(f"{what} are others now{lie}", url=reply.answer.url)
 
 
 async def _ours(reply: Reply, read: Read, piece: ByteRange) -> bytes:

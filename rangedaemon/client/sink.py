@@ -73,13 +73,18 @@ class Sink:
             waiter.errback(fault)
 
     def writer(
-        self, offset: int, on_drained: Callable[[], None], promised: str | None = None
+        self,
+        offset: int,
+        on_drained: Callable[[], None],
+        promised: str | None = None,
+        before: bytes = b"",
     ) -> SegmentWriter:
         """A writer for a run of octets from *offset* on.
 
         :param promised: the digest of the run, ``algorithm=hex``; None: nobody told.
+        :param before: octets before the run that the digest is of, too.
         """
-        return SegmentWriter(self, offset, on_drained, promised)
+        return SegmentWriter(self, offset, on_drained, promised, before)
 
     def write(self, offset: int, blocks: list[bytes], state: HashState | None) -> Deferred[int]:
         """Start a write that *state* takes notice of; used by the writers."""
@@ -164,7 +169,12 @@ class SegmentWriter:
     """Writes one run of octets in order."""
 
     def __init__(
-        self, sink: Sink, offset: int, on_drained: Callable[[], None], promised: str | None
+        self,
+        sink: Sink,
+        offset: int,
+        on_drained: Callable[[], None],
+        promised: str | None,
+        before: bytes,
     ) -> None:
         self._sink = sink
         self._offset = offset
@@ -180,6 +190,8 @@ class SegmentWriter:
         self._held_from = offset
         algorithm, _, self._wanted = (promised or "").partition("=")
         self._state = new_hash(algorithm) if promised is not None else None
+        if self._state is not None:
+            self._state.update(before)
         sink.held += promised is not None
         self.pending = 0
         """Octets in memory, taken and not yet written."""

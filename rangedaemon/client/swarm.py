@@ -21,8 +21,9 @@ from rangedaemon.client.intake import Intake
 from rangedaemon.client.opening import Opening
 from rangedaemon.client.origin import Reply
 from rangedaemon.client.overlap import Read
+from rangedaemon.client.secondlook import Edges
 from rangedaemon.client.sink import Sink
-from rangedaemon.client.source import Source, ask_segment
+from rangedaemon.client.source import Source
 from rangedaemon.client.sources import Sources
 from rangedaemon.client.surroundings import Surroundings
 from rangedaemon.client.throttle import Throttle
@@ -30,14 +31,7 @@ from rangedaemon.client.weeding import give_up_silent, give_up_slow
 from rangedaemon.core.intervals import ByteRange
 from rangedaemon.core.plan import Claim, Plan
 from rangedaemon.core.promises import promised_content
-from rangedaemon.errors import (
-    BadResponse,
-    Changed,
-    Fault,
-    NoRanges,
-    OriginFault,
-    Unjoinable,
-)
+from rangedaemon.errors import BadResponse, Changed, Fault, NoRanges, OriginFault, Unjoinable
 
 NEARBY = 8 * 1024 * 1024
 """Octets behind an offset that somebody waits for, where a connection helps already."""
@@ -56,6 +50,7 @@ class Swarm:
         sink: Sink,
         throttle: Throttle,
         read: Read,
+        edges: Edges,
         *,
         most: int,
         segmented: bool,
@@ -65,6 +60,7 @@ class Swarm:
         """
         :param sources: the first is the one that answered; the others are its mirrors.
         :param read: reads octets of the part file, to compare mirrors with.
+        :param edges: asks for ranges, and compares what was there before them.
         :param most: connections at the most; may change while it runs.
         :param segmented: whether further ranges may be asked for.
         :param vouched: a digest will prove the whole, so *cannot tell* may pass.
@@ -80,6 +76,7 @@ class Swarm:
         )
         self._plan = plan
         self._sink = sink
+        self._edges = edges
         self._throttle = throttle
         self._vouched = vouched
         self._allowed = 1
@@ -280,10 +277,8 @@ class Swarm:
             return
         async with self._around.hosts.slot(source.url) as slot:
             if claim.left:  # else a rival was faster while we waited for the slot
-                asked, length = claim.remainder, self._plan.length
-                answer = await ask_segment(
-                    self._around, slot, source, asked, length, vouched=self._vouched
-                )
+                asked = claim.remainder
+                answer = await self._edges.ask(slot, source, asked, self._plan.length)
                 await self._take_in(claim, source, *answer)
 
     async def _take_in(
@@ -304,6 +299,7 @@ class Swarm:
             served_by=reply.answer.url,
             promised=None if piece is None else len(piece),
             digest=digest,
+            before=reply.before,
             share=self.most,
             vouched=self._vouched,
             framed=reply.answer.content_length is not None,

@@ -18,6 +18,7 @@ from rangedaemon.config.values import (
     PositiveDuration,
     PositiveSize,
     Rate,
+    Size,
 )
 from rangedaemon.config.watch import Watch
 from rangedaemon.core.declared import OnRemoved
@@ -65,3 +66,5 @@ class Downloads(Reaching):
     """Seconds without an octet after which a connection is given up; what came is kept."""
     checkpoint_interval: PositiveDuration = 1.0
     """Seconds between two claims of what is safely on disk."""
+    resume_overlap: Size = 64 * 1024
+    """Octets, at most, that a resume compares again where only a validator says: the same."""

@@ -38,6 +38,7 @@ LIVE: tuple[KeyPath, ...] = (
     ("downloads", "retry"),
     ("downloads", "stall_timeout"),
     ("downloads", "checkpoint_interval"),
+    ("downloads", "resume_overlap"),
     ("downloads", "disk"),
     ("jobs",),
     ("hooks",),

@@ -64,6 +64,11 @@ class Work:
             value=self._jobs.counters.received,
         )
         yield CounterMetricFamily(
+            "rangedaemon_compared_bytes",
+            "Bytes that came again only to be compared with those on the disk.",
+            value=self._jobs.counters.compared,
+        )
+        yield CounterMetricFamily(
             "rangedaemon_pushed_bytes",
             "Bytes of uploads that other servers have acknowledged.",
             value=self._jobs.counters.pushed,

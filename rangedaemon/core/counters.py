@@ -45,6 +45,8 @@ class Counters:
 
     received: int = 0
     """Octets that came from origins and were kept."""
+    compared: int = 0
+    """Octets that came again only to be compared with those on the disk."""
     pushed: int = 0
     """Octets that other servers have acknowledged."""
     answers: Counter[int] = field(default_factory=Counter)

@@ -261,6 +261,7 @@ def build_runner(
         in_lane=in_lane,
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
+        resume_overlap=downloads.resume_overlap,
         state_dir=config.state_dir,
         outbound=_outbound(config, reactor, network, reach, counters),
     )
@@ -291,5 +292,6 @@ def retuned(habits: Habits, config: Config, reach: Reach) -> Habits:
         disk=_disk_rules(downloads.disk),
         checkpoint_interval=downloads.checkpoint_interval,
         min_segment_size=downloads.min_segment_size,
+        resume_overlap=downloads.resume_overlap,
         outbound=outbound,
     )

@@ -93,12 +93,21 @@ class LeadTests(SynchronousTestCase):
         reply.deliver(taker)
         self.assertEqual((taker.octets, self.exchange.paused), (b"01234", True))
 
+    def test_digest_of_the_whole_body(self) -> None:
+        """It can be checked by who knows the octets before; not where some behind are not kept."""
+        for skip, before, digest in ((4, b"0123", "x"), (0, b"", None)):
+            with self.subTest(skip=skip):
+                self.setUp()
+                leading = self.lead(skip=skip)
+                self.exchange.send(b"01234")
+                _, reply = self.successResultOf(leading)  # type: ignore[misc]
+                self.assertEqual((reply.before, reply.answer.content_digest), (before, digest))
+
     def test_dropped(self) -> None:
         """The connection is closed, once."""
         leading = self.lead()
         self.exchange.send(b"0123")
         _, reply = self.successResultOf(leading)  # type: ignore[misc]
-        self.assertIsNone(reply.answer.content_digest)
         reply.drop()
         reply.drop()
         self.assertTrue(self.exchange.closed)
