@@ -8,6 +8,9 @@ There are as many routes as the configuration has such ways, twice at most.
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -65,6 +68,7 @@ class Network:
         self._timeout = connect_timeout
         self._most_idle = most_idle_per_host
         self._lanes = Lanes(reactor)
+        self._system_trust = cache(lambda: context_of(None))
         self._agents: dict[Route, IAgent] = {}
         self._pools: list[HTTPConnectionPool] = []
 
@@ -86,11 +90,20 @@ class Network:
         return JudgedWays(through, self._reactor, self._policy) if route.guarded else through
 
     def _ways(self, route: Route) -> Ways:
-        return Ways(self._reactor, route, self._policy, self._timeout, self._lanes)
+        own = None if route.tls is None else context_of(route.tls)
+        return Ways(
+            self._reactor,
+            route,
+            self._policy,
+            self._timeout,
+            self._lanes,
+            lambda: own or self._system_trust(),
+        )
 
     def renew(self, policy: AddressPolicy) -> None:
         """New connections by *policy*, and by what the files of TLS hold now."""
         self._policy = policy
+        self._system_trust.cache_clear()
         self._agents.clear()
         pools, self._pools = self._pools, []
         for pool in pools:  # who is on the way ends as he began
@@ -133,13 +146,18 @@ class Ways:
         policy: AddressPolicy,
         connect_timeout: float,
         lanes: Lanes,
+        context: Callable[[], ssl.SSLContext],
     ) -> None:
+        """
+        :param context: the terms of TLS; asked only where TLS is spoken, because those of
+            the system, a hundred authorities and more, take 2 MiB of memory.
+        """
         self._reactor = reactor
         self._route = route
         self._policy = policy
         self._timeout = connect_timeout
         self._lanes = lanes
-        self._context = context_of(route.tls)
+        self._context = context
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
         """The endpoint of *uri*; names are looked up off the reactor thread."""
@@ -152,7 +170,7 @@ class Ways:
     def _secured(self, endpoint: IStreamClientEndpoint, host: str) -> Any:
         return TLSEndpoint(
             endpoint,
-            self._context,
+            self._context(),
             host,
             lanes=self._lanes,
             clock=self._reactor,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import ssl
 from contextlib import suppress
+from functools import cache
 from threading import Lock
 from typing import Any, Final
 
@@ -22,8 +23,11 @@ from rangedaemon.client.trust import pin_of
 RECORD: Final = 16 * 1024
 """Octets that one record may hold (RFC 8446, 5.1)."""
 
-_room = memoryview(bytearray(16 * RECORD))
-"""Where the reactor thread receives; nothing stays in it between turns."""
+
+@cache
+def _room() -> memoryview:
+    """Where the reactor thread receives; nothing stays in it between turns."""
+    return memoryview(bytearray(16 * RECORD))
 
 
 class Session:
@@ -103,7 +107,7 @@ class Session:
         if self._write_waits:
             self._write_waits = False
             self._line.startWriting()
-        view = _room[: max(most, RECORD)]
+        view = _room()[: max(most, RECORD)]
         count = self.read_into(view)
         if count or self.ended:
             return bytes(view[:count])

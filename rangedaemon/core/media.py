@@ -7,7 +7,7 @@ with a coding: its octets are the representation.  Text is said to be UTF-8.
 
 from __future__ import annotations
 
-from mimetypes import MimeTypes
+import mimetypes
 
 UNKNOWN = "application/octet-stream"
 
@@ -44,7 +44,9 @@ _MORE = {
 
 
 def _built() -> dict[str, str]:
-    table = dict(MimeTypes().types_map[True])
+    # Asked for another object of its own, the module would read the machine's files first.
+    ours = mimetypes.MimeTypes().types_map[True] if mimetypes.inited else mimetypes.types_map
+    table = dict(ours)
     table.update(_MORE)
     return table
 

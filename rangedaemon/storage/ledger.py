@@ -224,6 +224,7 @@ class LedgeredFile:
             if prove and not self.part.unsure:
                 self._prove(None)
         self.part.close()
+        self._scratch = None  # Python may take its time to let a job go that has ended
         with suppress(StorageFault):
             self._log.close()
         if self._fresh is not None:
