@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from mmap import MAP_PRIVATE, mmap
 from pathlib import Path
 from threading import Lock
 
@@ -43,7 +44,7 @@ class Recovered:
 
 PROVED_EACH = 128 * 1024 * 1024
 """Octets that are hashed with a checkpoint: all that came, on lines up to a gigabit."""
-SCRATCH = 512 * 1024
+SCRATCH = 256 * 1024
 """Octets that are read back and hashed at a time."""
 
 
@@ -58,7 +59,7 @@ class LedgeredFile:
         self._unproved = EMPTY
         """Octets of this run that are not hashed yet."""
         self._one_by_one = Lock()
-        self._scratch: bytearray | None = None
+        self._scratch: mmap | None = None
         """Where octets are that were moved past us, while they are hashed."""
 
     @classmethod
@@ -157,7 +158,9 @@ class LedgeredFile:
                 done += self._prove_next(piece)
 
     def _prove_next(self, piece: ByteRange) -> int:
-        self._scratch = self._scratch or bytearray(SCRATCH)
+        if self._scratch is None:
+            # Not of the heap: what its many threads free there, it keeps for each of them.
+            self._scratch = mmap(-1, SCRATCH, MAP_PRIVATE)
         view = memoryview(self._scratch)[: len(piece)]
         self.part.read_into(piece.start, view)
         self._log.wrote(piece.start, [view])
