@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from functools import cache
+from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -23,10 +25,17 @@ class Answer:
 
 
 def json_octets(value: object) -> bytes:
-    """*value* (a model, or plain JSON) as compact JSON text."""
-    if isinstance(value, BaseModel):
-        return value.model_dump_json().encode()
+    """*value* (a model, a dataclass, or plain JSON) as compact JSON text."""
+    kind: type = type(value)
+    if issubclass(kind, BaseModel) or is_dataclass(kind):
+        return _writer(kind).dump_json(value)
     return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+@cache
+def _writer(kind: type) -> TypeAdapter[Any]:
+    """What writes values of that type; making it takes longer than all that it does."""
+    return TypeAdapter(kind)
 
 
 def json_answer(value: object, status: int = 200, **fields: str) -> Answer:

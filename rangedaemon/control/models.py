@@ -13,11 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from rangedaemon.control import pushing, wishes
-from rangedaemon.control.mirrored import MirrorObject
 from rangedaemon.control.picked import Picked
 from rangedaemon.core import calendar, repeats
 from rangedaemon.core.declared import Change
-from rangedaemon.core.jobs import JobState, OnChange, OnConflict, Verified
+from rangedaemon.core.jobs import JobState, OnChange, OnConflict
 from rangedaemon.core.push.values import PushProtocol
 
 MAX_SAFE = 2**53 - 1
@@ -212,71 +211,6 @@ class LimitsObject(BaseModel):
 
 class Nothing(Request):
     """A body without meaning: none, or an empty object."""
-
-
-class JobErrorObject(BaseModel):
-    """Why a job failed or waits."""
-
-    code: str
-    message: str
-    url: str | None
-
-
-class JobObject(BaseModel):
-    """A job, as everybody sees it."""
-
-    id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
-    seq: Annotated[int, Field(ge=0, description="Order of arrival: the newest job's is highest.")]
-    kind: str
-    name: str | None
-    urls: list[str]
-    directory: str
-    filename: str | None
-    path: str | None
-    state: JobState
-    size: Octets | None
-    received: Octets
-    refetched: Octets
-    rate: Octets
-    eta_s: int | None
-    connections: int
-    etag: str | None
-    last_modified: str | None
-    accepts_ranges: bool | None
-    checksum: str | None
-    verified: Verified | None
-    error: JobErrorObject | None
-    attempts: int
-    retry_at: Moment | None
-    created: Moment
-    started: Moment | None
-    finished: Moment | None
-    priority: int
-    rate_limit: int | None
-    segments: int
-    start_at: str | None
-    window: str | None
-    repeat: RepeatBody | None
-    versions: int
-    protocol: PushProtocol | None
-    """How an upload speaks with its server; null for downloads."""
-    parent: str | None
-    """The id of the mirror whose file it fetches."""
-    mirror: MirrorObject | None
-    """What a mirror does; null for all others."""
-
-
-class JobList(BaseModel):
-    """A page of jobs, newest first."""
-
-    jobs: list[JobObject]
-    next: str | None
-
-
-class AddedJobs(BaseModel):
-    """What a list of new jobs became, in the order given."""
-
-    jobs: list[JobObject]
 
 
 class SegmentObject(BaseModel):

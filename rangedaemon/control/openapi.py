@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 from rangedaemon import __version__
 from rangedaemon.control.answers import JSON, PROBLEM
-from rangedaemon.control.models import AddedJobs
+from rangedaemon.control.jobobjects import AddedJobs
 from rangedaemon.control.problems import Problem
 from rangedaemon.control.routing import Route
 
@@ -115,19 +114,22 @@ def _content(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {JSON: {"schema": schema}}
 
 
-def _reference(model: type[BaseModel] | None) -> dict[str, Any]:
+def _reference(model: type | None) -> dict[str, Any]:
     return {} if model is None else {"$ref": _REF.format(model=model.__name__)}
 
 
 def _schemas(rows: list[Route]) -> dict[str, Any]:
     asked = {body for row in rows for body in (row.body, *row.other_bodies) if body is not None}
-    answered: set[type[BaseModel]] = {Problem, AddedJobs}
+    answered: set[type] = {Problem, AddedJobs}
     answered |= {row.answer for row in rows if row.answer is not None}
-    modes: list[tuple[type[BaseModel], Any]] = [
+    modes: list[tuple[type, Any]] = [
         *((model, "validation") for model in asked),
         *((model, "serialization") for model in answered),
     ]
     modes.sort(key=lambda pair: pair[0].__name__)
-    _, document = models_json_schema(modes, ref_template=_REF)
+    adapters: list[tuple[str, Any, TypeAdapter[Any]]] = [
+        (model.__name__, mode, TypeAdapter(model)) for model, mode in modes
+    ]
+    _, document = TypeAdapter.json_schemas(adapters, ref_template=_REF)
     schemas: dict[str, Any] = document["$defs"]
     return schemas

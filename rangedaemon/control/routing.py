@@ -60,7 +60,7 @@ class Route:
     path: str
     handler: Handler
     summary: str
-    answer: type[BaseModel] | None = None
+    answer: type | None = None
     status: int = 200
     body: type[BaseModel] | None = None
     other_bodies: Sequence[type[BaseModel]] = ()

@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from rangedaemon.control.jobobjects import JobErrorObject, JobList, JobObject
 from rangedaemon.control.mirrored import MirrorObject, RoundObject
 from rangedaemon.control.models import (
     FieldDifference,
     JobDifference,
-    JobErrorObject,
-    JobList,
-    JobObject,
     Plan,
     RepeatBody,
     SegmentList,
@@ -34,6 +32,7 @@ from rangedaemon.core.jobs import (
 )
 from rangedaemon.core.naming import finished_name
 from rangedaemon.core.push.values import PushProtocol
+from rangedaemon.core.repeats import Repeat
 
 
 def moment(seconds: float | None) -> str | None:
@@ -75,7 +74,7 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
     """The job object of the contract."""
     record, live = snapshot.record, snapshot.live
     spec, origin = record.spec, record.remembered
-    return JobObject.model_construct(  # unchecked: our own values, and a page has a thousand
+    return JobObject(
         id=record.id,
         seq=record.seq,
         kind=spec.kind,
@@ -107,12 +106,16 @@ def job_object(snapshot: JobSnapshot) -> JobObject:
         segments=spec.segments,
         start_at=spec.start_at,
         window=spec.window,
-        repeat=spec.repeat and RepeatBody.model_construct(**asdict(spec.repeat)),
+        repeat=_repeat(spec.repeat),
         versions=spec.versions,
         protocol=_protocol(record),
         parent=spec.parent,
         mirror=_mirror(record),
     )
+
+
+def _repeat(repeat: Repeat | None) -> RepeatBody | None:
+    return None if repeat is None else RepeatBody.model_construct(**asdict(repeat))
 
 
 def _protocol(record: JobRecord) -> PushProtocol | None:

@@ -20,6 +20,7 @@ from rangedaemon.client.runner import Runner
 from rangedaemon.config import Config
 from rangedaemon.config.hooks import Hook as Wish
 from rangedaemon.config.secrets import read_secret
+from rangedaemon.control.answers import json_octets
 from rangedaemon.control.views import job_object
 from rangedaemon.core.jobs import JobSnapshot
 from rangedaemon.core.retry import RetryPolicy
@@ -54,8 +55,8 @@ def hooks_of(wishes: Sequence[Wish], reactor: Any) -> list[Hook]:
 
 
 def _described(snapshot: JobSnapshot) -> tuple[Mapping[str, Any], str]:
-    text = job_object(snapshot).model_dump_json()
-    return json.loads(text), text
+    octets = json_octets(job_object(snapshot))
+    return json.loads(octets), octets.decode()
 
 
 def _hook(wish: Wish, reactor: Any) -> Hook:

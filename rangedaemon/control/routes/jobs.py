@@ -9,17 +9,9 @@ from twisted.web.resource import IResource
 
 from rangedaemon.control.answers import NO_CONTENT, Answer, json_answer
 from rangedaemon.control.bodies import parse_json, validated
+from rangedaemon.control.jobobjects import AddedJobs, JobList, JobObject
 from rangedaemon.control.mirroring import NewMirror, mirror_of
-from rangedaemon.control.models import (
-    AddedJobs,
-    ChangedJob,
-    JobList,
-    JobObject,
-    NewJob,
-    NewUpload,
-    Nothing,
-    SegmentList,
-)
+from rangedaemon.control.models import ChangedJob, NewJob, NewUpload, Nothing, SegmentList
 from rangedaemon.control.picked import PICKED, picked
 from rangedaemon.control.ports import Jobs
 from rangedaemon.control.pushing import Pushes
