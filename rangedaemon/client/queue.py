@@ -251,8 +251,9 @@ class Queue(Service):
     # -- small things -------------------------------------------------------------
 
     def _announce(self, kind: str, snapshot: JobSnapshot) -> None:
+        event = JobEvent(kind, snapshot)
         for listener in [*self._listeners]:
-            listener(JobEvent(kind, snapshot))
+            listener(event)
 
     def _snapshot(self, record: JobRecord) -> JobSnapshot:
         running = self._running.get(record.id)

@@ -72,12 +72,15 @@ def apart(spec: JobSpec) -> JobSpec:
 
     An address that is given anew with other credentials has those from then on.
     """
+    urls = tuple(dict.fromkeys(map(without_userinfo, spec.urls)))
+    if urls == spec.urls and "@" not in "".join((*urls, spec.checksum or "", spec.sums or "")):
+        return spec
     given = [*spec.urls, *list_address(spec.checksum), *list_address(spec.sums)]
     found = [login for url in given if "@" in url and (login := login_of(url)) is not None]
     checksum, sums = spec.checksum, spec.sums
     return replace(
         spec,
-        urls=tuple(dict.fromkeys(map(without_userinfo, spec.urls))),
+        urls=urls,
         checksum=checksum if checksum is None else without_userinfo(checksum),
         sums=sums if sums is None else without_userinfo(sums),
         logins=merged(spec.logins, found),
