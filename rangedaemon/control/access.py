@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 from rangedaemon.control.problems import (
     Forbidden,
@@ -46,8 +47,7 @@ class Door(Enum):
     """Everything else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request says about itself; lists hold every line of a field."""
 
     method: str

@@ -65,7 +65,7 @@ class Gate(Resource):
 
     def render(self, request: ControlRequest) -> bytes | int:
         """Judge, then hand on."""
-        self._meters.watch(request)
+        request.notifyFinish().addBoth(lambda _: self._answered(request))
         set_fields(request, self._fields)
         try:
             self._insist_on_being_open()
@@ -76,6 +76,11 @@ class Gate(Resource):
             return refuse(request, fault)
         self._crowd.enter(request)
         return self._hand_on(request)
+
+    def _answered(self, request: ControlRequest) -> None:
+        """Its answer is whole, or its caller has gone."""
+        self._meters.count(request)
+        self._crowd.leave(request)
 
     def _insist_on_being_open(self) -> None:
         """:raises NotReady: the daemon stops."""
@@ -143,9 +148,9 @@ class Unanswered:
         """One was let in."""
         if not request.requestHeaders.hasHeader(b"Upgrade"):
             self._requests.add(request)
-            request.notifyFinish().addBoth(lambda _: self._leave(request))
 
-    def _leave(self, request: ControlRequest) -> None:
+    def leave(self, request: ControlRequest) -> None:
+        """One has its answer, or was never let in."""
         self._requests.discard(request)
         self._tell()
 

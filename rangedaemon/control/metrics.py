@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter as Count
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -111,16 +112,18 @@ class Meters:
             ["direction"],
             registry=registry,
         )
+        # Looking up a counter by its labels costs the library more than counting.
+        self._counter = cache(self._labelled)
         registry.register(work)
         ProcessCollector(registry=registry)
 
-    def watch(self, request: Request) -> None:
-        """Count *request* once it is answered (or its caller has gone)."""
-        request.notifyFinish().addBoth(lambda _: self._count(request))
-
-    def _count(self, request: Request) -> None:
+    def count(self, request: Request) -> None:
+        """Count *request*: it is answered, or its caller has gone."""
         method = request.method if request.method in _METHODS else b"other"
-        self._requests.labels(method.decode("ascii"), str(request.code)).inc()
+        self._counter(method, request.code).inc()
+
+    def _labelled(self, method: bytes, status: int) -> Counter:
+        return self._requests.labels(method.decode("ascii"), str(status))
 
     def page(self, counts: Mapping[JobState, int], rate_in: float, rate_out: float) -> Answer:
         """The whole registry in Prometheus' text form, with these present values."""

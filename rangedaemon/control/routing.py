@@ -8,7 +8,7 @@ even where the caller hangs up: Klein cancels, and half a change would be left.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -32,7 +32,6 @@ from rangedaemon.control.problems import (
     unforeseen_answer,
 )
 from rangedaemon.errors import Complaint, Fault, InvalidInput
-from rangedaemon.server.channel import send_now
 
 T = TypeVar("T")
 _log = Logger()
@@ -116,11 +115,12 @@ class Shortcut(Resource):
         route = self._plain.get((request.method, request.path))
         if route is None:
             return cast("bytes | int", self._others.render(request))
-        done = shielded(Deferred.fromCoroutine(_run(route, request, {})))
-        request.notifyFinish().addErrback(lambda _: done.cancel())
-        done.addErrback(lambda failure: _on_failure(request, failure))
-        done.addCallback(lambda outcome: _send(request, outcome))
-        return NOT_DONE_YET
+        return answer_with(
+            request,
+            _run(route, request, {}),
+            lambda outcome: _send(request, outcome),
+            lambda failure: _send(request, _on_failure(request, failure)),
+        )
 
 
 def _send(request: Any, outcome: bytes | IResource | None) -> None:
@@ -133,14 +133,11 @@ def _send(request: Any, outcome: bytes | IResource | None) -> None:
 
 def finish_now(request: Any, octets: bytes) -> None:
     """Write the last octets of an answer; the caller has them before we clear up."""
-    request.write(octets)
-    send_now(request.channel.transport)
+    request.channel.write_together(request.write, octets)
     request.finish()
 
 
 def _on_failure(request: ControlRequest, failure: Failure) -> bytes | None:
-    if failure.check(CancelledError):
-        return None  # the caller has gone
     on_error = next(act for kind, act in _ON_ERROR if failure.check(kind))
     return on_error(request, failure)
 
@@ -186,6 +183,35 @@ def set_fields(request: Request, fields: Mapping[str, str]) -> None:
         request.setHeader(name, value)
 
 
+def answer_with(
+    request: Request,
+    work: Coroutine[Any, Any, T],
+    send: Callable[[T], None],
+    refuse: Callable[[Failure], None],
+) -> int:
+    """
+    Do *work*, then *send* what it comes to, or *refuse*.
+
+    What was begun is finished even where the caller hangs up; then nobody is answered.
+    """
+
+    def done(outcome: T | Failure) -> None:
+        if getattr(request, "channel", None) is None:
+            _note_unforeseen(outcome)
+        elif isinstance(outcome, Failure):
+            refuse(outcome)
+        else:
+            send(outcome)
+
+    Deferred.fromCoroutine(work).addBoth(done)
+    return NOT_DONE_YET
+
+
+def _note_unforeseen(outcome: object) -> None:
+    if isinstance(outcome, Failure) and not outcome.check(Fault, CancelledError):
+        _log.failure("Failed after the caller had hung up", outcome)
+
+
 def shielded(inner: Deferred[T]) -> Deferred[T]:
     """A Deferred that may be cancelled without cancelling *inner*."""
     outer: Deferred[T] = Deferred()
@@ -193,8 +219,8 @@ def shielded(inner: Deferred[T]) -> Deferred[T]:
     def pass_on(result: T | Failure) -> None:
         if not outer.called:
             outer.callback(result)  # a Failure becomes an errback
-        elif isinstance(result, Failure) and not result.check(Fault, CancelledError):
-            _log.failure("Failed after the caller had hung up", result)
+        else:
+            _note_unforeseen(result)
 
     inner.addBoth(pass_on)
     return outer

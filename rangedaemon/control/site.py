@@ -21,6 +21,7 @@ from rangedaemon.control.access import Rules, host_names
 from rangedaemon.control.api import build_api
 from rangedaemon.control.aria2.endpoint import build_endpoint
 from rangedaemon.control.aria2.options import Defaults
+from rangedaemon.control.channel import ControlChannel
 from rangedaemon.control.gate import Gate
 from rangedaemon.control.intake import ControlRequest
 from rangedaemon.control.metrics import Meters, Work
@@ -39,6 +40,8 @@ from rangedaemon.storage.threads import InThread, inline
 
 class ControlSite(Site):
     """The factory of control connections; `stopFactory` ends streams and sessions."""
+
+    protocol = ControlChannel  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -78,6 +81,10 @@ class ControlSite(Site):
     def hasten(self) -> None:
         """Cut off at once whoever `drain` waits for."""
         self._gate.cut_off_all()
+
+    def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
+        """What `ControlChannel` speaks."""
+        return [b"http/1.1"]
 
     def startFactory(self) -> None:
         """The first port is open."""

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import Request
 
 from rangedaemon import __version__
 from rangedaemon.control.answers import Answer
@@ -42,7 +41,7 @@ from rangedaemon.control.problems import (
     UnknownPath,
     problem_answer,
 )
-from rangedaemon.control.routing import finish_now, set_fields, shielded, write_head
+from rangedaemon.control.routing import answer_with, finish_now, set_fields, write_head
 from rangedaemon.control.slowdown import Slowdown
 from rangedaemon.control.tokens import Keyring
 from rangedaemon.core.patience import TooManyFailures
@@ -108,29 +107,26 @@ class Endpoint(Resource):
         return BoundedWebSocketResource(self._sessions)
 
     def _call(self, request: Request, asked: Call | Broken | Batch, callback: str | None) -> int:
-        """A call that has begun is finished, even where its caller hangs up."""
-        answer = Deferred.fromCoroutine(
-            self._dispatcher.answer(asked, self._sessions.session_of(request))
+        return answer_with(
+            request,
+            self._answer(request, asked, callback),
+            lambda answer: finish_now(request, write_head(request, answer)),
+            lambda failure: _broke(request, failure),
         )
-        done = shielded(answer)
-        request.notifyFinish().addErrback(lambda _: done.cancel())
-        done.addCallback(lambda value: _send(request, value, callback))
-        done.addErrback(lambda failure: _broke(request, failure))
-        return NOT_DONE_YET
 
-
-def _send(request: Request, value: Any, callback: str | None) -> None:
-    text = json.dumps(value, separators=(",", ":"))
-    kind = MEDIA_TYPE
-    if callback is not None:
-        text, kind = f"{callback}({text})", "text/javascript"
-    finish_now(request, write_head(request, Answer(http_status(value), text.encode(), kind)))
+    async def _answer(
+        self, request: Request, asked: Call | Broken | Batch, callback: str | None
+    ) -> Answer:
+        value = await self._dispatcher.answer(asked, self._sessions.session_of(request))
+        text = json.dumps(value, separators=(",", ":"))
+        kind = MEDIA_TYPE
+        if callback is not None:
+            text, kind = f"{callback}({text})", "text/javascript"
+        return Answer(http_status(value), text.encode(), kind)
 
 
 def _broke(request: Request, failure: Failure) -> None:
-    channel = getattr(request, "channel", None)
-    if channel is None:
-        return
+    channel: Any = request.channel
     if isinstance(failure.value, TooManyFailures):
         request.write(_refuse(request, failure.value))
         request.finish()
