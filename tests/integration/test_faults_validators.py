@@ -11,8 +11,12 @@ import hashlib
 from pathlib import Path
 
 from tests.hostile.content import digest
+from tests.hostile.scenes import LONG_AGO as MODIFIED
 from tests.integration.api import Job
 from tests.integration.downloading import SIZE, DownloadCase
+
+LONG_AGO = f"{int(MODIFIED):x}"
+"""As nginx writes it into its tags."""
 
 
 class ValidatorCase(DownloadCase):
@@ -158,6 +162,26 @@ class ChangeTests(ValidatorCase):
         found = hashlib.sha256(Path(str(done["path"])).read_bytes()).digest()
         self.assertIn(found, [digest(seed, SIZE) for seed in range(1, 42)])
         self.assert_sent(path, 1.0, 4.1)
+
+    def test_validators_lie_at_a_resume(self) -> None:
+        """Same tag, date and length, other octets from the second request on: they are compared."""
+        for faults in (f"etag={LONG_AGO}-{SIZE:x}", "etag=fixed", "etag=none"):
+            with self.subTest(faults):
+                path = self.path(f"{faults}/date=fixed/cut=2MiB~only1/bytes=2~after1")
+                job = self.add(path, segments=1)
+                done = self.daemon.api.wait_for(job["id"], "complete")
+                self.assert_file(done["path"], 2, SIZE)
+                self.assertTrue(0 < done["refetched"] <= 2 << 20, done["refetched"])
+                # The cut answer, at most all of the one that was found out, and the new file.
+                self.assert_sent(path, 1.0, 1.0 + (2 + 4.5) / 12)
+
+    def test_validators_stay_with_the_octets(self) -> None:
+        """The same tag, date and length, and the same octets: nothing is fetched again for long."""
+        path = self.path(f"etag={LONG_AGO}-{SIZE:x}/date=fixed/cut=2MiB~only1")
+        self.assertEqual(self.fetch(path, segments=1)["refetched"], 0)
+        self.assert_sent(path, 1.0, 1.01)
+        asked = [exchange.range for exchange in self.origin.ledger.of(path)]
+        self.assertNotIn(f"bytes={2 << 20}-", " ".join(filter(None, asked)))
 
     def test_validators_lie(self) -> None:
         """Same tag, date and length, other octets: a checksum keeps the mixture from being done."""
