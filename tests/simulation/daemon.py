@@ -86,7 +86,9 @@ class Life:
         world.clock.advance(seconds)
         world.directory = directories[0]
         world.store = journal
-        world.habits = replace(world.habits, store=journal, state_dir=directories[1])
+        world.habits = replace(
+            world.habits, store=journal, state_dir=directories[1], resume_overlap=1024
+        )
         world.origin.script = script
         self.world = world
         self.runner: Runner = world.runner()

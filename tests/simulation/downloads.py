@@ -13,7 +13,7 @@ from hypothesis.stateful import (
 )
 
 from rangedaemon.client import opening, sources
-from rangedaemon.core import overlap, plan
+from rangedaemon.core import caution, overlap, plan
 from rangedaemon.core.jobs import JobRecord, JobSpec, JobState, OnChange, OnConflict
 from rangedaemon.core.pieces import Pieces
 from rangedaemon.storage import extentlog, extents, ledger
@@ -29,6 +29,10 @@ SMALLER = [
     (sources, "PROOF_OCTETS", 1024),
     (plan, "SMALLEST_THEFT", 600),
     (plan, "NEAR_OCTETS", 1024),
+    (caution, "SHARE", 8),
+    (caution, "LEAST_BLOCK", 16),
+    (caution, "END_OCTETS", 64),
+    (caution, "BLOCK_OCTETS", 16),
     (overlap, "END_OCTETS", 64),
     (overlap, "BLOCK_OCTETS", 16),
     (overlap, "TIE_OCTETS", 64),
