@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rangedaemon.core.disposition import FALLBACK_NAME
 from rangedaemon.core.receiving.asks import Ask, Refusal
 from rangedaemon.core.responses import Field, ResponsePlan
-from rangedaemon.core.uploadfaults import UnknownUpload, UploadBusy, UploadGone
+from rangedaemon.core.uploadfaults import UnknownUpload, UploadGone
 from rangedaemon.core.uploads import Scope, Upload, UploadProtocol, UploadState, Wish
 from rangedaemon.errors import Fault, StorageFault
 from rangedaemon.server.arrival import Body, BodyCut
@@ -175,15 +175,8 @@ class Reception:
             self.arriving.leave(self.scope, upload.id, body)
 
     async def take_in_turn(self, upload: Upload, offset: int) -> Upload:
-        """As `take`, but who brings the same octets now has a moment to end.
-
-        A client whose connection was cut sends again before we know of the cut.
-        """
-        try:
-            return await self.take(upload, offset)
-        except UploadBusy:
-            await self._quiet(upload.id)
-            return await self.take(upload, offset)
+        """As `take`, but who brings the same octets now has a moment to end."""
+        return await self.arriving.in_turn(self.scope, upload.id, lambda: self.take(upload, offset))
 
     async def forget(self, upload: Upload) -> None:
         """Terminate *upload*, with which nobody can go on; not another one that took its id."""
