@@ -90,8 +90,12 @@ def make_certificate(place: Path, name: str) -> Path:
 
 def child_pids(daemon: DaemonProcess) -> set[int]:
     """The workers of a daemon."""
+    return children_of(daemon.pid)
+
+
+def children_of(pid: int) -> set[int]:
+    """The same, where its process is known."""
     found = subprocess.run(
-        ["pgrep", "-P", str(daemon.pid), "-f", "rangedaemon.worker"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        ["pgrep", "-P", str(pid), "-f", "rangedaemon.worker"], capture_output=True, text=True
+    )
     return {int(line) for line in found.stdout.split()}

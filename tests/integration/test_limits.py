@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import time
@@ -41,8 +42,10 @@ class LimitsTests(IntegrationCase):
 
         def has_room() -> bool:
             peer = self.connect()
-            peer.sendall(b"HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n")
-            return peer.recv(100).startswith(b"HTTP/1.1 200 ")
+            with contextlib.suppress(ConnectionError):  # the answer may come before the question
+                peer.sendall(b"HEAD /f HTTP/1.1\r\nHost: h\r\n\r\n")
+                return peer.recv(100).startswith(b"HTTP/1.1 200 ")
+            return False
 
         until(has_room, "there is room again")
 
@@ -53,7 +56,7 @@ class LimitsTests(IntegrationCase):
         peer.sendall(b"GET /f HTTP/1.1\r\n")
         began = time.monotonic()
         peer.recv(1000)
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 25)  # by default it is 30
 
     def test_total_rate(self) -> None:
         """Two readers at once get no more than the mount's rate, by one process or by two."""
