@@ -8,11 +8,11 @@ There are as many routes as the configuration has such ways, twice at most.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -146,7 +146,7 @@ class Ways:
         policy: AddressPolicy,
         connect_timeout: float,
         lanes: Lanes,
-        context: Callable[[], ssl.SSLContext],
+        context: Callable[[], SSL.Context],
     ) -> None:
         """
         :param context: the terms of TLS; asked only where TLS is spoken, because those of

@@ -13,6 +13,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
@@ -27,7 +28,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
-from rangedaemon.client.session import RECORD, Session
+from rangedaemon.client.session import LEAST_ROOM, RECORD, Session
 from rangedaemon.errors import Untrusted
 from rangedaemon.storage.lanes import Hauled, Hauler, Lanes, Store, hauled_by
 
@@ -38,7 +39,7 @@ _CUT: Final = "the TLS connection was cut"
 class _Terms:
     """What connections of one endpoint have in common."""
 
-    context: ssl.SSLContext
+    context: SSL.Context
     host: str
     pins: frozenset[str]
     lanes: Lanes
@@ -113,6 +114,8 @@ class Link(ProtocolWrapper):
             self.abortConnection()
         elif self._session.ended:
             self._line.loseConnection()
+        else:
+            self._session.see_to_answers()
 
     def _haul(self, _fd: int, store: Store, offset: int, most: int) -> int:
         """Decrypt what the socket has into *store*: a `lanes.Move`.
@@ -129,7 +132,7 @@ class Link(ProtocolWrapper):
                 count = self._session.read_into(room)
                 if count == 0:
                     break
-                more = count + RECORD > len(room)
+                more = len(room) - count < 2 * LEAST_ROOM
                 behind.write(store.write, offset + moved, room[:count], more=more)
                 moved += count
         finally:
@@ -170,7 +173,7 @@ class TLSEndpoint:
     def __init__(
         self,
         inner: IStreamClientEndpoint,
-        context: ssl.SSLContext,
+        context: SSL.Context,
         host: str,
         *,
         lanes: Lanes,

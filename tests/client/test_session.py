@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
-from types import SimpleNamespace
 from typing import Any
 
 from OpenSSL import SSL
 
+from rangedaemon.client.session import LEAST_ROOM, RECORD
+from rangedaemon.storage.lanes import Hauled
 from tests.client.tlswire import MOST, LinkCase, Server
 
 
@@ -64,24 +64,37 @@ class AnotherHandshakeTests(LinkCase):
         self.assertEqual(self.above.octets, b"before and after")
 
 
+class Full:
+    """A socket that takes nothing, so many times."""
+
+    def __init__(self, socket: Any, refusals: int) -> None:
+        self._socket = socket
+        self.refusals = refusals
+
+    def send(self, octets: bytes) -> int:
+        """Send, or refuse."""
+        if self.refusals:
+            self.refusals -= 1
+            raise BlockingIOError
+        return int(self._socket.send(octets))
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the socket's own."""
+        return getattr(self._socket, name)
+
+
 class WaitingTests(LinkCase):
     """The reactor waits for what OpenSSL waits for, or it would turn for nothing."""
 
-    def in_the_way(self, **calls: Any) -> None:
-        """Let OpenSSL say something else, once for each of the *calls*."""
-        session, tls = self.inner.line.socket, self.inner.line.socket._tls
+    @property
+    def session(self) -> Any:
+        """The client's."""
+        return self.inner.line.socket
 
-        def call(name: str, error: type[Exception]) -> Any:
-            def fails(*_: object) -> None:
-                setattr(session._tls, name, getattr(tls, name))
-                raise error
-
-            return fails
-
-        session._tls = SimpleNamespace(
-            **{name: getattr(tls, name) for name in ("read", "send", "unwrap", "close")}
-            | {name: call(name, error) for name, error in calls.items()}
-        )
+    def fill(self, refusals: int) -> Full:
+        """Let the socket take nothing for a while."""
+        full = self.session._socket = Full(self.session._socket, refusals)
+        return full
 
     @property
     def waits_for(self) -> tuple[bool, bool]:
@@ -89,20 +102,45 @@ class WaitingTests(LinkCase):
         line, reactor = self.inner.line, self.reactor
         return line in reactor.getReaders(), line in reactor.getWriters()
 
-    def test_read_needs_to_write(self) -> None:
-        """What the peer asked has to be answered before it can be read on."""
+    def test_answer_has_to_wait(self) -> None:
+        """What TLS itself has to answer is sent when the socket takes it, though it takes long."""
+        self.server = server = OldServer(self.server, str(self.pem))
         self.connected()
-        self.in_the_way(read=ssl.SSLWantWriteError)
-        self.server.say(b"x")
+        full, tls = self.fill(3), server.tls
+        tls.renegotiate()  # type: ignore[attr-defined]
+        server.turn()
         self.turn()
-        self.assertEqual((self.waits_for, self.above.heard), ((False, True), []))
-        self.turns()
-        self.assertEqual((self.waits_for, self.above.heard), ((True, False), [b"x"]))
+        self.assertEqual(self.waits_for, (True, True))
+        while full.refusals:
+            self.assertTrue(self.turn())
+            self.assertTrue(self.waits_for[1] or not full.refusals)
+        self.carry()
+        self.assertEqual(tls.total_renegotiations(), 1)  # type: ignore[attr-defined]
+        self.assertEqual(self.waits_for, (True, False))
+
+    def test_answer_of_a_lane_has_to_wait(self) -> None:
+        """Nobody but the reactor can wait for it: it is told when the lane is done."""
+        self.server = server = OldServer(self.server, str(self.pem))
+        link = self.connected()
+        self.fill(1)
+        server.tls.renegotiate()  # type: ignore[attr-defined]
+        server.turn()
+        self.assertEqual(self.session.read_into(memoryview(bytearray(LEAST_ROOM))), 0)
+        self.assertEqual(self.waits_for, (True, False))
+        link._hauled(Hauled(0))
+        self.assertEqual(self.waits_for, (True, True))
+        self.carry()
+        self.assertEqual(server.tls.total_renegotiations(), 1)  # type: ignore[attr-defined]
 
     def test_write_needs_to_read(self) -> None:
         """What the peer has to say first is waited for, then what was written is sent."""
-        link = self.connected()
-        self.in_the_way(send=ssl.SSLWantReadError)
+        link, tls = self.connected(), self.session._tls
+
+        def waits(_octets: bytes) -> int:
+            del tls.send
+            raise SSL.WantReadError
+
+        tls.send = waits
         link.write(b"y")
         self.turns()
         self.assertEqual((self.waits_for, self.server.heard()), ((True, False), b""))
@@ -111,11 +149,37 @@ class WaitingTests(LinkCase):
         self.assertEqual((self.above.heard, self.server.heard()), ([b"x"], b"y"))
 
     def test_write_has_to_wait(self) -> None:
-        """A socket that takes no more is tried again when it does."""
+        """A socket that takes no more is tried again when it does; nothing is sent twice."""
         link = self.connected()
-        self.in_the_way(send=ssl.SSLWantWriteError)
+        self.fill(2)
         link.write(b"y")
         self.turn()
         self.assertEqual(self.waits_for, (True, True))
+        link.write(b"z")
         self.turns()
-        self.assertEqual((self.waits_for, self.server.heard()), ((True, False), b"y"))
+        self.assertEqual((self.waits_for, self.server.heard()), ((True, False), b"yz"))
+
+
+class RoomTests(LinkCase):
+    """Whatever a read finds has room, and nothing waits inside of OpenSSL."""
+
+    def test_least_room(self) -> None:
+        """The least room is filled over and over; what it cannot hold stays in the socket."""
+        self.connected()
+        session, octets, came = self.inner.line.socket, bytes(range(251)) * 400, b""
+        records = self.server.records(octets)
+        for start in range(0, len(records), 7000):
+            self.server.send(records[start : start + 7000])
+            room = memoryview(bytearray(LEAST_ROOM))
+            came += room[: session.read_into(room)]
+        while count := session.read_into(room):
+            came += room[:count]
+        self.assertEqual(came, octets)
+
+    def test_too_little(self) -> None:
+        """Where a record could not be put away nothing is read."""
+        self.connected()
+        session = self.inner.line.socket
+        self.server.say(b"x")
+        self.assertEqual(session.read_into(memoryview(bytearray(2 * RECORD - 1))), 0)
+        self.assertEqual(session.read_into(memoryview(bytearray(LEAST_ROOM))), 1)
