@@ -16,12 +16,14 @@ from tests.integration.cutting import CuttingProxy
 from tests.integration.daemon import DaemonProcess
 from tests.integration.rangectl_case import RANGECTL
 from tests.integration.uploading import SIZE, UploadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 PROTOCOLS = ("tus", "ietf", "segmented")
 MIDDLE = SIZE // 2
-SLOW = SIZE // 3
-"""Octets per second with which an upload takes some seconds."""
+SLOW = SIZE // 8
+"""Octets per second with which half of an upload leaves seconds for what happens then."""
+LOST_SEGMENT = 2 * SIZE // 3
+"""Octets that a segment carries at most."""
 EXPIRY = 1
 """Seconds that a forgetful server keeps uploads."""
 PIECE = 1 << 20
@@ -55,9 +57,10 @@ class PushCase(UploadCase):
         """Add an upload."""
         return self.pusher.api.add(self.url(port), kind="upload", file=str(file), **wishes)
 
-    def complete(self, job: Job, timeout: float = 60.0) -> Job:
-        """The job when it is complete."""
-        return self.pusher.api.wait_for(job["id"], "complete", timeout=timeout)
+    def complete(self, job: Job) -> Job:
+        """The job when it is complete, which nothing holds back any more."""
+        self.pusher.api.request("PATCH", f"/api/v1/jobs/{job['id']}", {"rate_limit": None})
+        return self.pusher.api.wait_for(job["id"], "complete")
 
     def named(self, protocol: str) -> str:
         """The name of this test's file for one protocol."""
@@ -145,7 +148,7 @@ class PushTests(PushCase):
         there += ["--token-file", str(self.pusher.directory / "state" / "control.token")]
         ended = subprocess.run(
             [*RANGECTL, *there, "push", str(self.out / "folder"), self.url(), "--wait"],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip
         self.assertEqual(ended.returncode, 0, ended.stderr)
@@ -187,7 +190,7 @@ class BrokenPushTests(PushCase):
             with self.subTest(protocol):
                 proxy = self.cutting(MIDDLE)
                 file = self.outgoing(self.named(protocol))
-                wishes = {"protocol": protocol, "segments": 2, "rate_limit": 4 * SLOW}
+                wishes = {"protocol": protocol, "segments": 2, "rate_limit": SIZE}
                 self.complete(self.push(file, proxy.port, **wishes))
                 self.assertEqual(proxy.broken, 1)
                 self.assert_received(self.named(protocol))
@@ -208,7 +211,7 @@ class BrokenPushTests(PushCase):
                 self.pusher.start()
                 self.complete(job)
                 self.assert_received(file.name)
-                again = 2 * SLOW if protocol == "segmented" else 0  # what a segment carries
+                again = LOST_SEGMENT if protocol == "segmented" else 0
                 self.assertLess(proxy.carried, SIZE + PIECE + HEADS + again)
 
     def test_file_changed_meanwhile(self) -> None:

@@ -61,7 +61,7 @@ class ReachingTests(IntegrationCase):
     def arrives(self, pusher: DaemonProcess, url: str, name: str, **wishes: Any) -> None:
         """The file comes to the server."""
         job_id = self.push(pusher, url, name, **wishes)
-        pusher.api.wait_for(job_id, "complete", timeout=60)
+        pusher.api.wait_for(job_id, "complete")
         self.assert_file(self.base / "root" / name, 1, SIZE)
 
     @property
@@ -83,7 +83,7 @@ class ReachingTests(IntegrationCase):
         """Nothing goes to a server that cannot prove who it is."""
         pusher = self.pusher(hosts=[])
         job_id = self.push(pusher, self.urls["secure"], "file.bin")
-        job = pusher.api.wait_for(job_id, "failed", timeout=60)
+        job = pusher.api.wait_for(job_id, "failed")
         self.assertEqual(job["error"]["code"], "untrusted")
 
     def test_without_token(self) -> None:
