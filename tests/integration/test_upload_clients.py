@@ -16,6 +16,7 @@ from tusclient.exceptions import TusCommunicationError
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.uploading import SIZE, TOKEN, UploadCase
+from tests.integration.waiting import PATIENCE
 
 MIDDLE = SIZE // 2
 
@@ -141,7 +142,7 @@ class CurlTests(UploadCase):
             "Expect: 100-continue",
         ]
         with self.source().open("rb") as stream:
-            subprocess.run(command, stdin=stream, check=True, capture_output=True, timeout=60)
+            subprocess.run(command, stdin=stream, check=True, capture_output=True, timeout=PATIENCE)
         self.assert_received()
 
     def test_segments(self) -> None:
@@ -205,5 +206,7 @@ class GuardedTests(UploadCase):
             "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Expect:",
             "-T", str(self.source()), f"{self.url()}/{self.name}",
         ]  # fmt: skip
-        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        told = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
         self.assertEqual(told.stdout, "401")

@@ -71,8 +71,10 @@ class KillTests(MiddleCase):
         path = self.create()
         claimed = 0
         for part in (1, 2, 3):
+            before = self.metric(RECEIVED)
             with closing(self.begin(path, claimed)) as wire:
                 wire.sendall(content(1, claimed, part * MIB - claimed))
+                until(lambda before=before: self.metric(RECEIVED) > before, "something came")
                 until(self.claims(path, claimed), "something is claimed")
                 self.daemon.kill()
             self.daemon.start()
@@ -209,6 +211,7 @@ class DraftTests(MiddleCase):
 
     def test_cut(self) -> None:
         """104 with an address, 104s of progress, a cut; HEAD, PATCH, and it is complete."""
+        before = self.metric(RECEIVED)
         with closing(socket.create_connection(("127.0.0.1", self.daemon.file_port))) as wire:
             wire.settimeout(PATIENCE)
             wire.sendall(
@@ -223,6 +226,7 @@ class DraftTests(MiddleCase):
             status, fields = self.interim(wire)
             self.assertEqual(status, 104)
             self.assertGreater(int(fields["upload-offset"]), 0)
+            until(lambda: self.metric(RECEIVED) >= before + 2 * MIB, "it came")
         reply = self.request("HEAD", path)
         self.assertEqual((reply.status, reply.headers["upload-complete"]), (204, "?0"))
         offset = int(reply.headers["upload-offset"])

@@ -18,7 +18,7 @@ from tests.hostile.content import content
 from tests.integration.browser import start_browser
 from tests.integration.test_aria2_npm import SCRIPTS
 from tests.integration.uploading import SIZE, UploadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 MIDDLE = SIZE // 2
 
@@ -64,7 +64,7 @@ class NodeTests(NpmUploadCase):
         command = ["node", "with_tus.cjs", self.url(port), str(self.source()), self.name]
         ended = subprocess.run(
             [*command, str(parallel)], cwd=self.scripts, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=PATIENCE, check=False,
         )  # fmt: skip
         self.assertEqual(ended.returncode, 0, ended.stderr)
         return json.loads(ended.stdout)
