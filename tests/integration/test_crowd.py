@@ -92,7 +92,7 @@ class CrowdTests(IntegrationCase):
             "max_active": HOSTS * JOBS,
             "segments": 1,
             "connections_per_host": LIMIT,
-            "stall_timeout": 120,
+            "stall_timeout": 240,
         }
         daemon = self.make_daemon({"downloads": downloads}).start()
         with Gatekeeper() as gate:
@@ -108,7 +108,7 @@ class CrowdTests(IntegrationCase):
                 told = daemon.api.request("GET", "/api/v1/status").json["jobs"]
                 return told["complete"] == len(jobs)
 
-            until(all_complete, "all jobs are complete", 120)
+            until(all_complete, "all jobs are complete", 240)
             self.assertEqual(set(gate.peaks.values()), {LIMIT})
             self.assertEqual(set(gate.done.values()), {JOBS})
             self.assertEqual((len(gate.peaks), len(gate.done)), (HOSTS, HOSTS))
