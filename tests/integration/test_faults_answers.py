@@ -178,7 +178,7 @@ class FramingTests(AnswerCase):
 
 
 class BreakTests(AnswerCase):
-    """Connections that end before their answer does, or fall silent."""
+    """Connections that end before their answer does."""
 
     def test_closed_early(self) -> None:
         """Each connection ends after 1 MiB: what came is kept."""
@@ -197,6 +197,27 @@ class BreakTests(AnswerCase):
         path = self.path("cut=1MiB/noranges")
         self.assert_fails(path, "unreachable")
         self.assertLess(len(self.origin.ledger.of(path)), 15)
+
+    def test_hangs_up(self) -> None:
+        """A server that closes without a word."""
+        self.refuses("hangup", "unreachable", 0.0)
+
+    def test_no_http(self) -> None:
+        """A server that speaks something else."""
+        path = self.path("raw=garbage%0D%0A%0D%0A")
+        self.fetch_failing(path)
+
+    def test_slow_connection(self) -> None:
+        """One connection at a fiftieth: the others take its work over."""
+        path = self.path(f"rate={SIZE // 8}/rate={SIZE // 400}~conn2")
+        self.fetch(path)
+        self.assert_sent(path, 1.0, 1.3)
+
+
+class SilenceTests(AnswerCase):
+    """Connections that fall silent."""
+
+    downloads = {**AnswerCase.downloads, "stall_timeout": "1s"}
 
     def test_silent_connection(self) -> None:
         """One connection falls silent: it is given up, the others take over."""
@@ -219,18 +240,3 @@ class BreakTests(AnswerCase):
     def test_no_answer_once(self) -> None:
         """One that answers the second time."""
         self.completes("silent~only1", 1.2)
-
-    def test_hangs_up(self) -> None:
-        """A server that closes without a word."""
-        self.refuses("hangup", "unreachable", 0.0)
-
-    def test_no_http(self) -> None:
-        """A server that speaks something else."""
-        path = self.path("raw=garbage%0D%0A%0D%0A")
-        self.fetch_failing(path)
-
-    def test_slow_connection(self) -> None:
-        """One connection at a fiftieth: the others take its work over."""
-        path = self.path(f"rate={SIZE // 8}/rate={SIZE // 400}~conn2")
-        self.fetch(path)
-        self.assert_sent(path, 1.0, 1.3)

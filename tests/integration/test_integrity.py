@@ -47,7 +47,7 @@ class IntegrityCase(IntegrationCase):
             "downloads": {
                 "segments": 4,
                 "min_segment_size": "256KiB",
-                "stall_timeout": "2s",
+                "stall_timeout": "10s",
                 "retry": FAST_RETRY,
             },
         }
