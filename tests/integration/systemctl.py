@@ -23,7 +23,7 @@ from typing import Any
 
 UNITS = Path("/etc/systemd/system")
 RUN = Path(os.environ.get("SYSTEMCTL_RUN", "/run/systemctl"))
-PATIENCE = 60.0
+PATIENCE = 240.0
 
 
 def settings(name: str) -> dict[str, list[str]]:

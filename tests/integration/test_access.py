@@ -99,7 +99,12 @@ class PlainRemoteTests(IntegrationCase):
         daemon.configure({"control": control})
         command = twistd("rangedaemon", "--check", "-c", str(daemon.config_file))
         return subprocess.run(
-            command, env=environment(), capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
 
     def test_refused(self) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import aria2p
 
 from tests.integration.downloading import SIZE, DownloadCase
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
-SLOW = "rate=1MiB"
+SLOW = "rate=64KiB"
+"""Octets per second and connection with which nothing is done before its test is."""
 
 
 class ClientCase(DownloadCase):
@@ -112,7 +113,9 @@ class CommandLineTests(ClientCase):
             sys.executable, "-W", "ignore", "-m", "aria2p", "-H", "http://127.0.0.1",
             "-p", str(self.daemon.port), "-s", self.secret, *arguments,
         ]  # fmt: skip
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
         self.assertEqual(ended.returncode, 0, ended.stderr)
         return ended.stdout
 
@@ -145,15 +148,15 @@ class ListenTests(ClientCase):
             "-p", str(daemon.port), "-s", daemon.api.token, "listen", "-c", str(callbacks),
         ]  # fmt: skip
         listener = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(listener.wait, 20)
+        self.addCleanup(listener.wait, PATIENCE)
         self.addCleanup(listener.terminate)
         gids: list[str] = []
 
         def told() -> bool:
             gids.append(daemon.api.add(self.origin.url("/listen.bin?size=1000"))["id"])
-            return seen.exists()
+            return seen.exists() and seen.read_text() != ""
 
-        until(told, "the listener is told of a completion", 30)
+        until(told, "the listener is told of a completion")
         self.assertIn(seen.read_text(), gids)
 
 
@@ -179,7 +182,7 @@ class Aioaria2Tests(ClientCase):
         )
         ended = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", program],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         self.assertEqual(ended.returncode, 0, ended.stderr)
         return json.loads(ended.stdout)
@@ -218,7 +221,7 @@ class Aioaria2Tests(ClientCase):
             client.onDownloadComplete(note)
             await client.getVersion()
             gid = await client.addUri([FILE])
-            await asyncio.wait_for(done.wait(), 30)
+            await asyncio.wait_for(done.wait(), 60)
             status = await client.tellStatus(gid)
             await client.close()
             return [gid, seen, status["files"][0]["path"]]

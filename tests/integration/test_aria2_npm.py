@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.downloading import SIZE, DownloadCase
+from tests.integration.waiting import PATIENCE
 
 SCRIPTS = Path(__file__).with_name("npm")
 
@@ -37,7 +38,7 @@ class NpmClientTests(DownloadCase):
         file = self.origin.url(f"{self.path('rate=8MiB')}?size={SIZE}")
         command = ["node", name, str(self.daemon.port), self.daemon.api.token, file]
         ended = subprocess.run(
-            command, cwd=self.scripts, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self.scripts, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         self.assertEqual(ended.returncode, 0, ended.stderr)
         return json.loads(ended.stdout)

@@ -19,7 +19,7 @@ class HoursTests(DownloadCase):
 
     def test_start(self) -> None:
         """It asks nobody before its time, and is complete after it."""
-        at = datetime.now(UTC) + timedelta(seconds=2)
+        at = datetime.now(UTC) + timedelta(seconds=4)
         job = self.add(self.path(), SIZE, start_at=at.isoformat())
         self.assertEqual(job["state"], "waiting")
         due = datetime.fromisoformat(job["retry_at"])

@@ -9,7 +9,7 @@ import sys
 
 from tests.integration.case import IntegrationCase
 from tests.integration.daemon import environment
-from tests.integration.waiting import gone, until
+from tests.integration.waiting import PATIENCE, gone, until
 
 
 class DaemonizedTests(IntegrationCase):
@@ -22,7 +22,7 @@ class DaemonizedTests(IntegrationCase):
         options = ["--pidfile=d.pid", "--logfile=d.log", "rangedaemon", "--config", "conf.yaml"]
         subprocess.run(
             [sys.executable, "-c", script, *options],
-            cwd=daemon.directory, env=environment(), check=True, timeout=60,
+            cwd=daemon.directory, env=environment(), check=True, timeout=PATIENCE,
         )  # fmt: skip
         log = daemon.directory / "d.log"
         until(lambda: "downloads " in log.read_text(), "it runs", 60)

@@ -73,7 +73,8 @@ class HookTests(IntegrationCase):
     def written(self, name: str) -> list[dict[str, str]]:
         """What a script was told so far."""
         file = self.place / name
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        text = file.read_text() if file.exists() else ""
+        return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
 
     def fetch(self, path: str, state: str = "complete") -> dict[str, Any]:
         """A job that ended so."""

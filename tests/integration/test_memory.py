@@ -52,6 +52,6 @@ class MemoryTests(IntegrationCase):
         idle = memory(daemon.pid, "VmRSS")
         self.assertLess(idle, IDLE)
         job = daemon.api.add(nginx.url("large.bin"))
-        done = daemon.api.wait_for(job["id"], "complete", timeout=60.0)
+        done = daemon.api.wait_for(job["id"], "complete")
         self.assertEqual(Path(done["path"]).stat().st_size, SIZE)
         self.assertLess(memory(daemon.pid, "VmHWM") - idle, GROWTH)

@@ -60,7 +60,7 @@ class ReadmeTests(CheckoutCase):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             os.kill(int((self.place / "drop.pid").read_text()), signal.SIGKILL)
 
-    @pytest.mark.timeout(400)
+    @pytest.mark.timeout(900)
     def test_followed(self) -> None:
         """Every command does, and prints, what the README says."""
         for name in ("drop.yaml", "bad.yaml"):

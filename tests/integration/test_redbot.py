@@ -12,6 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 
 from tests.integration.test_server import ServingCase
+from tests.integration.waiting import PATIENCE
 
 OURS = {"RANGE", "VALIDATION", "CONNEG", "CONNECTION"}
 """The categories in which a warning counts as a fault; elsewhere only what is plainly bad."""
@@ -35,7 +36,7 @@ class RedbotTests(ServingCase):
         url = self.url.replace("f.bin", name)
         done = subprocess.run(
             [sys.executable, "-m", "redbot.cli", "-o", "har", url],
-            capture_output=True, timeout=60, check=True,
+            capture_output=True, timeout=PATIENCE, check=True,
         )  # fmt: skip
         notes = [note for entry in _entries(done.stdout) for note in entry["_red_messages"]]
         complaints = [

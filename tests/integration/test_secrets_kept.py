@@ -30,7 +30,7 @@ class Listening(threading.Thread):
     def __init__(self, daemon: DaemonProcess) -> None:
         super().__init__(daemon=True)
         self.heard = b""
-        self._wire = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+        self._wire = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=PATIENCE)
         fields = {"Authorization": f"Bearer {daemon.api.token}"}
         self._wire.request("GET", "/api/v1/events", headers=fields)
         self._answer = self._wire.getresponse()
@@ -186,7 +186,12 @@ class SecretsTests(ReachingCase):
         )  # fmt: skip
         command = twistd("rangedaemon", "--check", "-c", str(daemon.config_file))
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), timeout=60, check=False
+            command,
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=PATIENCE,
+            check=False,
         )
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 1, said)

@@ -160,7 +160,7 @@ class ClientTests(ServingCase):
             [str(word) for word in command],
             cwd=self.goal.parent,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         said = (done.stdout + done.stderr).decode(errors="replace")
@@ -183,7 +183,10 @@ class ClientTests(ServingCase):
         """``curl -r`` joined by hand."""
         for part in ["0-999999", "1000000-"]:
             done = subprocess.run(
-                ["curl", "-sSf", "-r", part, self.url], capture_output=True, timeout=60, check=True
+                ["curl", "-sSf", "-r", part, self.url],
+                capture_output=True,
+                timeout=PATIENCE,
+                check=True,
             )
             with self.goal.open("ab") as stream:
                 stream.write(done.stdout)
@@ -225,7 +228,7 @@ class ClientTests(ServingCase):
             ["aria2c", "-x16", "-s16", "-k", "1M", "--follow-metalink=mem",
              "--console-log-level=info",
              "-d", str(self.goal.parent), f"{self.url}.meta4"],
-            capture_output=True, timeout=60, check=True,
+            capture_output=True, timeout=PATIENCE, check=True,
         )  # fmt: skip
         self.assertIn(b"Good chunk checksum", done.stdout + done.stderr)
         self.assert_file(self.goal.with_name("f.bin"), SEED, SIZE)
@@ -235,7 +238,7 @@ class ClientTests(ServingCase):
         if shutil.which("wget2") is None:
             raise SkipTest("wget2 is not installed")
         subprocess.run(
-            ["wget2", "-q", self.url], cwd=self.goal.parent, timeout=60, check=True,
+            ["wget2", "-q", self.url], cwd=self.goal.parent, timeout=PATIENCE, check=True,
             capture_output=True,
         )  # fmt: skip
         self.assert_file(self.goal.with_name("f.bin"), SEED, SIZE)

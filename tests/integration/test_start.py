@@ -15,7 +15,7 @@ from tests.integration.api import Api
 from tests.integration.case import IntegrationCase
 from tests.integration.daemon import ROOT, DaemonProcess, environment, twistd
 from tests.integration.ports import free_port
-from tests.integration.waiting import until
+from tests.integration.waiting import PATIENCE, until
 
 _BROKEN_START = """
 from rangedaemon.client.runner import Runner
@@ -52,7 +52,8 @@ class DaemonizedTests(IntegrationCase):
         """Start it in the background; what the parent said."""
         return subprocess.run(
             twistd("rangedaemon", "-c", daemon.config_file.name),
-            cwd=daemon.directory, env=environment(), capture_output=True, text=True, timeout=60,
+            cwd=daemon.directory, env=environment(), capture_output=True, text=True,
+            timeout=PATIENCE,
         )  # fmt: skip
 
     def test_background(self) -> None:
@@ -100,7 +101,8 @@ class FailureTests(IntegrationCase):
         """Start the daemon by *program*, which breaks it, and wait for its end."""
         return subprocess.run(
             [sys.executable, "-c", program, "-n", "rangedaemon", "-c", "conf.yaml"],
-            cwd=daemon.directory, env=environment(), capture_output=True, text=True, timeout=60,
+            cwd=daemon.directory, env=environment(), capture_output=True, text=True,
+            timeout=PATIENCE,
         )  # fmt: skip
 
     def test_our_own_mistake(self) -> None:
@@ -171,7 +173,7 @@ class FirstRunTests(IntegrationCase):
         daemon.api = Api(daemon.port, daemon.directory / "var" / "state" / "control.token")
         daemon.start()
         (job,) = daemon.api.jobs()
-        done = daemon.api.wait_for(job["id"], "complete", timeout=60)
+        done = daemon.api.wait_for(job["id"], "complete")
 
         sample, copy = daemon.directory / "var/files/sample.bin", Path(done["path"])
         self.assertEqual(copy, daemon.directory / "var/downloads/sample.bin")

@@ -21,7 +21,7 @@ class TutorialTests(CheckoutCase):
             self.addCleanup(page.close)
             self.assertRaises(AssertionError, page.follow)
 
-    @pytest.mark.timeout(400)
+    @pytest.mark.timeout(900)
     def test_followed(self) -> None:
         """Every line does what the page says; Ctrl-C ends it."""
         page = Page(ROOT / "docs/tutorial.rst", self.place, self.ports)

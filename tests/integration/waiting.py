@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _INTERVAL = 0.02
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds until something that has to happen counts as failed.
 
 It costs nothing where it happens, and machines are slow when they are busy: an interpreter alone
