@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
@@ -26,7 +25,7 @@ from rangedaemon.errors import StorageFault
 from rangedaemon.storage import families, queries
 from rangedaemon.storage.opening import MIGRATIONS, Opened, open_journal
 from rangedaemon.storage.ports import Agenda, Begin, JobStore, Transactions
-from rangedaemon.storage.sqlfaults import named_faults
+from rangedaemon.storage.sqlfaults import REFUSALS, named_faults
 from rangedaemon.storage.threads import InThread, OwnThreads
 
 T = TypeVar("T")
@@ -255,7 +254,7 @@ def commit_together(opened: Opened, works: Sequence[Work]) -> list[Any]:
         try:
             with opened.connection.begin():
                 return [_attempt(opened.connection, work) for work in works]
-        except DBAPIError:
+        except REFUSALS:
             pass
     return [_alone(opened, work) for work in works]
 
@@ -265,7 +264,7 @@ def _attempt(connection: Connection, work: Work) -> Any:
     answer: Any
     try:
         answer = work(connection)
-    except DBAPIError:
+    except REFUSALS:
         raise
     except Exception:  # noqa: BLE001 - handed on: it is the caller's answer
         answer = Failure()

@@ -127,11 +127,11 @@ def _engine(path: Path) -> Engine:
 def _begin(connection: Connection) -> None:
     # The driver's own implicit BEGIN comes too late for DDL and savepoints; a statement of
     # SQLAlchemy's would cost more than all that SQLite does for a job that is posted alone.
-    _raw(connection).execute("BEGIN")
+    driver(connection).execute("BEGIN")
 
 
 def _prepare(connection: Connection, path: Path, migrations: Path) -> bool:
-    raw = _raw(connection)
+    raw = driver(connection)
     known = revisions(migrations)
     revision = _recognise(raw, path, known)
     was_clean = revision is None or _was_clean(raw)
@@ -150,7 +150,8 @@ def _prepare(connection: Connection, path: Path, migrations: Path) -> bool:
     return was_clean
 
 
-def _raw(connection: Connection) -> sqlite3.Connection:
+def driver(connection: Connection) -> sqlite3.Connection:
+    """What *connection* speaks to SQLite by, for the few statements that are run for each job."""
     raw: Any = connection.connection.dbapi_connection
     assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - for mypy; ours since _engine
     return raw

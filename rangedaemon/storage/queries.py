@@ -7,6 +7,7 @@ which of them share a transaction.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ from rangedaemon.core.jobs import JobRecord, JobState
 from rangedaemon.core.transfer import Trigger, move
 from rangedaemon.errors import NameTaken, UnknownJob
 from rangedaemon.storage import piecerows
+from rangedaemon.storage.opening import driver
 from rangedaemon.storage.ports import Agenda, Begin
 from rangedaemon.storage.rows import from_row, lookup_name, to_row
 from rangedaemon.storage.schema import jobs, tally
@@ -38,7 +40,7 @@ _LAST_SEQ = text("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'")
 _INSERT = insert(jobs)
 _COLUMNS = [column.name for column in jobs.columns if column.name != "seq"]
 _INSERT_ONE = str(_INSERT.compile(dialect=sqlite.dialect(), column_keys=_COLUMNS))
-"""As text: it runs for each job that is posted alone, and compiling is half of its cost."""
+"""As text for the driver: it runs for each job that is posted alone, and costs half as much."""
 _UPDATE = update(jobs).where(jobs.c.id == bindparam("of_id"))
 _MOVE = update(jobs).where(jobs.c.id == bindparam("of_id")).values(state=bindparam("new_state"))
 _DELETE = delete(jobs).where(jobs.c.id == bindparam("of_id"))
@@ -89,11 +91,11 @@ def add(connection: Connection, records: Sequence[JobRecord]) -> list[JobRecord]
 def _add_one(connection: Connection, record: JobRecord) -> JobRecord:
     row = to_row(record)
     try:
-        result = connection.exec_driver_sql(_INSERT_ONE, tuple(row[name] for name in _COLUMNS))
-    except IntegrityError as error:
+        result = driver(connection).execute(_INSERT_ONE, [row[name] for name in _COLUMNS])
+    except sqlite3.IntegrityError as error:
         raise NameTaken(_id_taken(record.id)) from error
     piecerows.put(connection, [record])
-    return replace(record, seq=result.lastrowid)
+    return replace(record, seq=result.lastrowid or 0)
 
 
 def _id_taken(job_id: str) -> str:

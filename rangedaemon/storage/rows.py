@@ -44,6 +44,7 @@ _ERROR = tuple(field.name for field in fields(JobError))
 _REMEMBERED = tuple(field.name for field in fields(Remembered))
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_BLANK = Remembered()
 
 
 def to_row(record: JobRecord) -> Row:
@@ -53,12 +54,10 @@ def to_row(record: JobRecord) -> Row:
     row["state"] = record.state.value
     row["priority"] = spec.priority
     row["name"] = lookup_name(spec.name)
-    apart = {"pieces": None}  # `storage.piecerows` keeps the hashes
-    parts = {name: _parts(getattr(spec, name)) for name in _PARTS}
-    row["spec"] = _encode(_values(spec, _SPEC) | {"headers": dict(spec.headers)} | parts | apart)
+    row["spec"] = _encode(_wishes(spec))
     row["error"] = _encode(_values(record.error, _ERROR)) if record.error else None
     row["filename"] = None if record.filename is None else _encode(record.filename)
-    row["remembered"] = _encode(_values(record.remembered, _REMEMBERED))
+    row["remembered"] = _remembered(record.remembered)
     row["covered"] = pack_intervals(record.covered)
     row["verified"] = record.verified.value if record.verified else None
     row["pushed"] = _encode(asdict(record.pushed)) if record.pushed else None
@@ -118,9 +117,26 @@ def unpack_intervals(text: str) -> IntervalSet:
     return IntervalSet.from_pairs((int(start), int(stop)) for start, stop in pairs)
 
 
+def _wishes(spec: JobSpec) -> dict[str, Any]:
+    """Its fields as plain JSON."""
+    wishes = _values(spec, _SPEC)
+    wishes["headers"] = dict(spec.headers)
+    wishes["pieces"] = None  # `storage.piecerows` keeps the hashes
+    for name in _PARTS:
+        wishes[name] = _parts(wishes[name])
+    return wishes
+
+
 def _values(value: object, names: tuple[str, ...]) -> dict[str, Any]:
     """Like `dataclasses.asdict`, which copies deeply and takes ten times as long."""
     return {name: getattr(value, name) for name in names}
+
+
+def _remembered(told: Remembered) -> str:
+    return _NOTHING_TOLD if told == _BLANK else _encode(_values(told, _REMEMBERED))
+
+
+_NOTHING_TOLD = _encode(_values(_BLANK, _REMEMBERED))
 
 
 def _parts(value: Any) -> dict[str, Any] | None:

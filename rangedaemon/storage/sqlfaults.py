@@ -26,6 +26,9 @@ BROKEN = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged journal raises: where names are no text any more the standard library
 fails to decode what SQLite says of them."""
 
+REFUSALS = (DBAPIError, sqlite3.Error)
+"""What a statement raises: by SQLAlchemy, or by the driver itself."""
+
 NO_TEXT = "what should be text in it is none"
 
 _PROBE = bytes(1 << 16)
