@@ -208,7 +208,7 @@ def _error_object(error: JobError | None) -> JobErrorObject | None:
 
 
 def _text(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _text_or_none(text: str | None) -> str | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from rangedaemon.config import Job
+from rangedaemon.control import wishes
 from rangedaemon.control.models import NewJob
 from rangedaemon.control.wishes import (
     ALIKE,
@@ -35,6 +36,16 @@ class CheckUrlTests(SynchronousTestCase):
             "http://127.0.0.1/a|b{c}",
         ):
             self.assertEqual(check_url(url), url)
+
+    @given(st.from_regex(wishes._ORDINARY_URL, fullmatch=True))
+    def test_ordinary(self, url: str) -> None:
+        """What is taken at a glance is what a closer look takes, as it stands."""
+        self.assertEqual(wishes._looked_into(url), url)
+
+    def test_most_are_ordinary(self) -> None:
+        """The glance knows the usual form."""
+        for url in ("http://127.0.0.1:8080/1", "https://example.org/a%20b/c.iso?x=1&y=z"):
+            self.assertIsNotNone(wishes._ORDINARY_URL.fullmatch(url))
 
     def test_beyond_ascii(self) -> None:
         """An IRI is kept as the URI that it means."""
