@@ -61,8 +61,8 @@ def makeService(options: Options) -> IService:
     from rangedaemon.client.names import read_numbers_at_once  # noqa: PLC0415
     from rangedaemon.server.steady import keep_steady  # noqa: PLC0415
     from rangedaemon.service import build  # noqa: PLC0415 - treq imports the reactor, too
+    from rangedaemon.service.filelimit import raise_file_limit  # noqa: PLC0415
     from rangedaemon.service.logs import Threshold, begin_anew, observer_of, output_of  # noqa: PLC0415
-    from rangedaemon.service.serving import raise_file_limit  # noqa: PLC0415
     from rangedaemon.service.signals import take_signals  # noqa: PLC0415
 
     keep_steady(reactor)

@@ -38,6 +38,7 @@ from zope.interface import provider
 
 from rangedaemon.server.adoption import adopt
 from rangedaemon.server.certificates import has_certificate, read_certificate, renew
+from rangedaemon.server.relaying import Relay
 from rangedaemon.server.setup import SiteSetup
 from rangedaemon.server.steady import keep_steady
 from rangedaemon.storage.threads import pooled
@@ -93,6 +94,9 @@ class Worker:
         self._in_thread = pooled(reactor, self._disk)
         self._site = setup.site(reactor, self._in_thread)
         self._site.noisy = False
+        self._relay = Relay(reactor, self._site)
+        self._relay.lead(setup.relay, setup.limits.stall_timeout)
+        self._site.protocol = self._relay.channel  # type: ignore[assignment]
         self._ports: list[Any] = []
         self._ending: Deferred[None] | None = None
         self._totals = LoopingCall(self._tell_totals)
@@ -138,6 +142,7 @@ class Worker:
             if has_certificate(description)
         ]
         setup.change(self._site, self._in_thread)
+        self._relay.lead(setup.relay, setup.limits.stall_timeout)
         self._patience = setup.drain_timeout
         for port, context in renewed:
             renew(port, context)

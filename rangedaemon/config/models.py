@@ -112,19 +112,13 @@ class Server(Section):
     mounts: tuple[Mount, ...] = ()
     """The longest prefix that fits a request's path wins."""
     workers: Annotated[Whole, Field(ge=0, le=64)] = 0
-    """Processes that serve the mounts; 0: the daemon's own does."""
+    """Processes that serve the mounts, and carry uploads to the daemon's own; 0: that one does."""
     access_log: AccessLog | None = None
     """One line for each answer."""
     limits: Annotated[Limits, BeforeValidator(empty_is_default)] = defaults()
     """What readers may take."""
     sample: Sample | None = None
     """A file to try the daemon with."""
-
-    @model_validator(mode="after")
-    def _one_receiver(self) -> Server:
-        if self.workers and any(mount.uploads for mount in self.mounts):
-            raise ValueError("a mount with uploads needs workers: 0, for one process takes them")
-        return self
 
 
 class Token(Section):

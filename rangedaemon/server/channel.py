@@ -19,9 +19,10 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
+
+from rangedaemon.server.refusal import refusal
 
 HEAD_SIZE = 128 * 1024
 """Octets of a request's head: enough for the ten thousand ranges that we will not send."""
@@ -60,6 +61,11 @@ class Crowd:
     def total(self) -> int:
         """How many there are."""
         return len(self._members)
+
+    @property
+    def carried(self) -> int:
+        """How many of them another process carries to us."""
+        return sum(member.carried for member in self._members)
 
     @property
     def sending(self) -> int:
@@ -120,6 +126,8 @@ class RangeChannel(HTTPChannel):
     address: str = ""
     answers: Counter[int]
     """Where refusals are counted, by status."""
+    carried = False
+    """Whether another process carries it to us, for the uploads that it brings."""
     _refused = False
     _dropped = 0
     _held_timeout: float | None = None
@@ -166,6 +174,8 @@ class RangeChannel(HTTPChannel):
             or self._dataBuffer
             or self._waitingForTransport
             or self.crowd.draining
+            or self.carried
+            or self._end_call is not None
         )
 
     def allHeadersReceived(self) -> None:
@@ -241,10 +251,15 @@ class RangeChannel(HTTPChannel):
     def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: N802
         """Whether another request may follow: none while we come to an end."""
         persistent: bool = super().checkPersistence(request, version)  # type: ignore[no-untyped-call]
-        if self.crowd.draining:
+        if self.crowd.draining or not self._belongs_here():
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
             return False
         return persistent
+
+    def _belongs_here(self) -> bool:
+        """Whether the request is what the connection is here for."""
+        uploads = self.site.resource  # type: ignore[attr-defined]
+        return not self.carried or uploads.is_of_uploads(self._command, self._path)
 
     def end_soon(self) -> None:
         """Close after the answer that is on its way, or at once where there is none."""
@@ -316,23 +331,3 @@ def send_now(transport: Any) -> None:
         ends = transport.disconnecting or transport._writeDisconnecting  # noqa: SLF001
         if transport._tempDataBuffer and not ends:  # noqa: SLF001
             transport.doWrite()
-
-
-class Refusal(Protocol):
-    """Tells a peer that there is no room, and closes."""
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        """Say it at once; what the peer asks does not matter."""
-        self.transport.write(refusal(b"503 Service Unavailable", b"Retry-After: 5\r\n"))
-        self.transport.loseConnection()
-
-
-def refusal(status: bytes, fields: bytes = b"") -> bytes:
-    """An answer to a peer whose request was not read, or not understood."""
-    body = status.partition(b" ")[2] + b".\n"
-    return (
-        b"HTTP/1.1 %b\r\n%bContent-Type: text/plain; charset=utf-8\r\n"
-        b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (status, fields, len(body), body)
-    )

@@ -41,6 +41,8 @@ class Mount:
     """Whether ``NAME.zst``, ``NAME.br`` and ``NAME.gz`` are sent for NAME to who likes them."""
     metalink: bool = True
     """Whether ``NAME.meta4`` describes NAME, and NAME's answers say so."""
+    uploads: bool = False
+    """Whether uploads are taken, by this process or by the one that it carries them to."""
 
 
 @dataclass(frozen=True, slots=True)

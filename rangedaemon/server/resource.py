@@ -38,7 +38,7 @@ from rangedaemon.server.listing import CONTENT_POLICY, HTML, JSON, render
 from rangedaemon.server.mounts import Mount, Target, encode_segments, parse_target
 from rangedaemon.server.uploads.conditions import may_be_put
 from rangedaemon.server.uploads.receiver import METHODS as RECEIVING
-from rangedaemon.server.uploads.receiver import Receiver
+from rangedaemon.server.uploads.receiver import Receiver, concerns
 from rangedaemon.storage.tree import Forbidden, IsDirectory, ServedTree
 
 METHODS = "GET, HEAD, OPTIONS"
@@ -57,9 +57,14 @@ class _Mounted:
     """Takes uploads, where the mount does."""
 
     @property
+    def takes_uploads(self) -> bool:
+        """Whether uploads may be made here, whoever takes them."""
+        return self.mount.uploads or self.receiver is not None
+
+    @property
     def methods(self) -> str:
         """What may be done here."""
-        return METHODS if self.receiver is None else RECEIVING
+        return RECEIVING if self.takes_uploads else METHODS
 
 
 class MountsResource(Resource):
@@ -105,11 +110,17 @@ class MountsResource(Resource):
 
     def takes_body(self, request: Request) -> bool:
         """Whether *request* is one of an upload, and its body is to be taken as it comes."""
-        target = parse_target(request.uri)
-        place = None if target is None else self._place(target)
+        place = self._place_of(request.uri)
         if place is None or place[0].receiver is None:
             return False
-        return place[0].receiver.concerns(request.method, place[1].segments)
+        return concerns(request.method, place[1].segments)
+
+    def is_of_uploads(self, method: bytes, uri: bytes) -> bool:
+        """Whether such a request is for whoever takes the uploads; asking what may be done is."""
+        place = self._place_of(uri)
+        if place is None or not place[0].takes_uploads:
+            return False
+        return method == b"OPTIONS" or concerns(method, place[1].segments)
 
     async def _answer(self, request: Request, visit: _Visit) -> None:
         if request.clientproto == b"HTTP/1.1" and not _one_host(request):
@@ -127,6 +138,10 @@ class MountsResource(Resource):
             visit.refuse(404, "Nothing is served here.")
         else:
             await visit.enter(*place)
+
+    def _place_of(self, uri: bytes) -> tuple[_Mounted, Target] | None:
+        target = parse_target(uri)
+        return None if target is None else self._place(target)
 
     def _place(self, target: Target) -> tuple[_Mounted, Target] | None:
         """The mount that *target* belongs to, and what it is there."""
@@ -189,9 +204,7 @@ class _Visit:
         self._share(place)
         if self._request.method == b"OPTIONS":
             self._preflight(place)
-        elif place.receiver is not None and place.receiver.concerns(
-            self._request.method, target.segments
-        ):
+        elif place.receiver is not None and concerns(self._request.method, target.segments):
             await self._receive(place, place.receiver, target)
         elif self._request.method not in {b"GET", b"HEAD"}:
             self.refuse(405, "Files can be read here, and nothing else.", ("Allow", METHODS))
@@ -211,7 +224,7 @@ class _Visit:
         allowed = place.mount.cors
         if allowed:
             origin = field_value(self._request, "Origin")
-            self._add(*sharing_fields(allowed, origin, uploads=place.receiver is not None))
+            self._add(*sharing_fields(allowed, origin, uploads=place.takes_uploads))
             if "*" not in allowed:
                 self._add(("Vary", "Origin"))
 

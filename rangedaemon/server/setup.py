@@ -25,6 +25,8 @@ class SiteSetup:
     access_format: str = "combined"
     drain_timeout: float = 10.0
     """Seconds that answers under way have to end at a stop."""
+    relay: Path | None = None
+    """The socket of the process that takes the uploads, for one that does not."""
 
     def shared_by(self, processes: int) -> SiteSetup:
         """The share of one of several processes: as much of each limit over all connections."""
@@ -77,5 +79,6 @@ class SiteSetup:
             Mount(**{**mount, "cors": tuple(mount["cors"])}) for mount in told["mounts"]
         )
         told["limits"] = Limits(**told["limits"])
-        told["access_log"] = None if told["access_log"] is None else Path(told["access_log"])
+        for name in ("access_log", "relay"):
+            told[name] = None if told[name] is None else Path(told[name])
         return cls(**told)

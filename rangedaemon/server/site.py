@@ -27,9 +27,10 @@ from rangedaemon.core.dates import format_http_date
 from rangedaemon.server.accesslog import AccessLog, AccessRecord
 from rangedaemon.server.answering import Surroundings, field_value
 from rangedaemon.server.arrival import Body
-from rangedaemon.server.channel import Crowd, RangeChannel, Refusal, affordable_connections
+from rangedaemon.server.channel import Crowd, RangeChannel, affordable_connections
 from rangedaemon.server.hot import QuickAnswer
 from rangedaemon.server.mounts import Mount
+from rangedaemon.server.refusal import Refusal
 from rangedaemon.server.resource import MountsResource
 from rangedaemon.storage.lanes import Lanes
 from rangedaemon.storage.threads import InThread

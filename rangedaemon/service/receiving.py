@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from rangedaemon.config import Mount, Server, Uploads
 from rangedaemon.core.uploads import Upload, UploadProtocol
+from rangedaemon.errors import BadConfiguration, Complaint
 from rangedaemon.server.uploads.access import Admission, Gate
 from rangedaemon.server.uploads.arriving import Arriving
 from rangedaemon.server.uploads.receiver import Receiver
@@ -157,3 +158,25 @@ def _rules(uploads: Uploads) -> Rules:
         max_size=uploads.max_size,
         expire=uploads.expire,
     )
+
+
+_FIXED_UPLOADS = (
+    "which mounts take uploads, and how, cannot change while the daemon runs: "
+    "put back what was there, or restart the daemon"
+)
+
+
+def taking(server: Server | None) -> list[tuple[object, ...]]:
+    """The mounts that take uploads, and how they do."""
+    mounts = server.mounts if server is not None else ()
+    return [
+        (mount.path, mount.root, mount.hidden_files, mount.uploads)
+        for mount in mounts
+        if mount.uploads is not None
+    ]
+
+
+def refuse_other_uploads(before: Server | None, after: Server | None) -> None:
+    """:raises BadConfiguration: other mounts would take uploads, or would do it otherwise."""
+    if taking(after) != taking(before):
+        raise BadConfiguration([Complaint("server.mounts", _FIXED_UPLOADS)])

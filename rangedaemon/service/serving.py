@@ -8,10 +8,9 @@ worker's death closes no port, and who comes during a stop is told so.
 from __future__ import annotations
 
 import random
-import resource
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,24 @@ from typing import Any
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from twisted.application.service import MultiService
 from twisted.internet.defer import gatherResults, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
 
 from rangedaemon.config import Server
 from rangedaemon.core.rates import RateMeter
-from rangedaemon.errors import BadConfiguration, Complaint
+from rangedaemon.server.landing import land_at
 from rangedaemon.server.setup import SiteSetup
 from rangedaemon.service.changes import Prepared
 from rangedaemon.service.listeners import Change, Listeners, descriptors_of, read_certificates
 from rangedaemon.service.ports import PromptEndpoint
-from rangedaemon.service.receiving import Receiving
+from rangedaemon.service.receiving import Receiving, refuse_other_uploads, taking
 from rangedaemon.service.wiring import setup_of
 from rangedaemon.service.workers import Workers
 from rangedaemon.storage.ports import Transactions
 from rangedaemon.storage.threads import InThread
 
-_MOST_FILES = 1 << 20
+RELAY_SOCKET = "relay.sock"
+"""In the state directory."""
 
 
 class Serving(MultiService):
@@ -50,6 +51,9 @@ class Serving(MultiService):
         self._server = server
         self._receiving: Receiving | None = None
         self._receive: Callable[[Server], Receiving] | None = None
+        self._place: Path | None = None
+        self._landing: IListeningPort | None = None
+        """Where workers bring the uploads, which are taken by this process alone."""
         self._workers: Workers | None = None
         self._retired: list[Workers] = []
         self._past = 0
@@ -57,8 +61,6 @@ class Serving(MultiService):
         self._site = setup_of(server).site(reactor, in_thread)
         self.listeners = Listeners(reactor, _places(server), self._site, deaf=_count(server) > 0)
         self.listeners.setServiceParent(self)  # type: ignore[no-untyped-call]
-        if _count(server):
-            self._workers = self._make_workers(server, self.listeners.endpoints)
 
     def open(self, state_dir: Path, journal: Transactions, in_lane: InThread) -> None:
         """
@@ -67,6 +69,7 @@ class Serving(MultiService):
         :param in_lane: moves their octets from the sockets into the files.
         :raises StorageFault: a file of credentials cannot be used.
         """
+        self._place = state_dir / RELAY_SOCKET
         self._receive = partial(
             Receiving,
             reactor=self._reactor,
@@ -86,10 +89,9 @@ class Serving(MultiService):
         :raises StorageFault: a file of credentials cannot be used.
         """
         if self._receiving is not None:
-            if _taking(server) != _taking(self._server):
-                raise BadConfiguration([Complaint("server.mounts", _FIXED_UPLOADS)])
+            refuse_other_uploads(self._server, server)
             return self._receiving
-        if server is None or not _taking(server) or self._receive is None:
+        if server is None or not taking(server) or self._receive is None:
             return None
         return self._receive(server)
 
@@ -107,23 +109,40 @@ class Serving(MultiService):
         return Workers(
             self._reactor,
             _count(server),
-            _share(server).to_json(),
+            self._share(server).to_json(),
             [endpoint.description for endpoint in endpoints],
             lambda: descriptors_of(endpoints),
             setup.drain_timeout,
             random.random,
         )
 
+    def _share(self, server: Server | None) -> SiteSetup:
+        """What one of the workers is told."""
+        setup = replace(setup_of(server), relay=self._place if self._landing else None)
+        return setup.shared_by(max(1, _count(server)))
+
+    def _land(self, server: Server | None, receiving: Receiving | None) -> None:
+        """
+        Have a place for what the workers bring, where they will bring anything.
+
+        :raises StorageFault: it cannot be had.
+        """
+        if receiving and _count(server) and self._place and not self._landing:
+            self._landing = land_at(self._place, self._site, self._reactor)
+
     async def begin(self) -> None:
         """
         Have the workers begin, if there are to be some.
 
         :raises NoWorker: they cannot.
+        :raises StorageFault: there is no place for what they bring.
         """
         self._ticks.start(1.0, now=False)
+        self._land(self._server, self._receiving)
         if self._receiving is not None:
             self._receiving.begin()
-        if self._workers is not None:
+        if _count(self._server):
+            self._workers = self._make_workers(self._server, self.endpoints)
             self._workers.setServiceParent(self)  # type: ignore[no-untyped-call]
             await self._workers.begin()
 
@@ -140,6 +159,7 @@ class Serving(MultiService):
             await change.begin()
             certificates = await read_certificates(change.kept, self._in_thread)
             receiving = self._receiver_for(server)
+            self._land(server, receiving)
             workers = await self._successors(server, change)
         except BaseException:
             await self._undo(change)
@@ -195,7 +215,7 @@ class Serving(MultiService):
             self._receiving = receiving
             receiving.begin()
         if workers is not None and workers is before:
-            await workers.change(_share(server).to_json(), setup.drain_timeout)
+            await workers.change(self._share(server).to_json(), setup.drain_timeout)
             return
         if workers is not None:
             workers.setServiceParent(self)  # type: ignore[no-untyped-call]
@@ -234,7 +254,8 @@ class Serving(MultiService):
     @property
     def connections(self) -> int:
         """Connections of readers that are open."""
-        return self._site.crowd.total + sum(each.connections for each in self._all_workers)
+        crowd = self._site.crowd
+        return crowd.total - crowd.carried + sum(each.connections for each in self._all_workers)
 
     @property
     def received(self) -> int:
@@ -293,6 +314,8 @@ class Serving(MultiService):
         ends = [maybeDeferred(each.stopService) for each in self._all_workers]
         await self._site.drain(setup_of(self._server).drain_timeout)
         await gatherResults(ends)
+        if self._landing is not None:
+            await maybeDeferred(self._landing.stopListening)
         if self._receiving is not None:
             await self._receiving.close()
         await self._site.logged()
@@ -310,39 +333,9 @@ async def _dismiss(workers: Workers) -> None:
     await workers.retire()
 
 
-_FIXED_UPLOADS = (
-    "which mounts take uploads, and how, cannot change while the daemon runs: "
-    "put back what was there, or restart the daemon"
-)
-
-
-def _taking(server: Server | None) -> list[tuple[object, ...]]:
-    """The mounts that take uploads, and how they do."""
-    mounts = server.mounts if server is not None else ()
-    return [
-        (mount.path, mount.root, mount.hidden_files, mount.uploads)
-        for mount in mounts
-        if mount.uploads is not None
-    ]
-
-
 def _count(server: Server | None) -> int:
     return server.workers if server is not None else 0
 
 
 def _places(server: Server | None) -> tuple[str, ...]:
     return server.listen if server is not None else ()
-
-
-def _share(server: Server | None) -> SiteSetup:
-    """What one of the workers is told."""
-    return setup_of(server).shared_by(max(1, _count(server)))
-
-
-def raise_file_limit() -> None:
-    """Allow this process as many open files as it may have: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        with suppress(OSError, ValueError):  # then it stays as it is
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -80,6 +80,7 @@ def mounts_of(server: Server) -> list[Mount]:
             rate_limit_total=mount.rate_limit_total,
             precompressed=mount.precompressed,
             metalink=mount.metalink,
+            uploads=mount.uploads is not None,
         )
         for mount in server.mounts
     ]

@@ -26,6 +26,7 @@ class UploadCase(IntegrationCase):
 
     uploads: ClassVar[Mapping[str, Any]] = {"anonymous": True}
     mount: ClassVar[Mapping[str, Any]] = {}
+    server: ClassVar[Mapping[str, Any]] = {}
     daemon: ClassVar[DaemonProcess]
     root: ClassVar[Path]
     _directory: ClassVar[Path]
@@ -38,9 +39,15 @@ class UploadCase(IntegrationCase):
         cls.root.mkdir()
         (cls._directory / "upload.tokens").write_text(f"tester:{TOKEN}\n")
         mount = {"path": "/files", "root": "root", "uploads": dict(cls.uploads)} | cls.mount
-        cls.daemon = DaemonProcess(cls._directory, {"server": {"mounts": [mount]}})
+        mounts = [mount, *cls.more_mounts(cls._directory)]
+        cls.daemon = DaemonProcess(cls._directory, {"server": {"mounts": mounts, **cls.server}})
         cls.addClassCleanup(cls.daemon.close)
         cls.daemon.start()
+
+    @classmethod
+    def more_mounts(cls, place: Path) -> list[dict[str, object]]:
+        """Further mounts, of a daemon whose directory is *place*."""
+        return []
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ SETUP = SiteSetup(
     mounts=(
         Mount(
             "/ä b", "/r\udcff", True, "attachment", "no-store", ("*", "https://a"), True, True,
-            10, 1000, False, False,
+            10, 1000, False, False, True,
         ),
         Mount("/", "/other"),
     ),
@@ -27,6 +27,7 @@ SETUP = SiteSetup(
     access_log=Path("/log/a"),
     access_format="json",
     drain_timeout=4.5,
+    relay=Path("/state/relay.sock"),
 )  # fmt: skip
 
 

@@ -59,10 +59,6 @@ class Receiver:
         self._gate = gate
         self._arriving = arriving
 
-    def concerns(self, method: bytes, segments: Sequence[str]) -> bool:
-        """Whether a request for *segments* below the mount is answered here."""
-        return method in _BRINGING or (segments[:1] == (UPLOADS,) and method != b"OPTIONS")
-
     def goes_to(self, segments: Sequence[str]) -> tuple[str, ...]:
         """Where below the root a file goes that is put at *segments* below the mount."""
         return (*self._rules.directory, *segments)
@@ -140,6 +136,11 @@ class Receiver:
             names = ", ".join(sorted(self._protocols))
             raise Refusal(400 if protocol is None else 403, f"Uploads are taken here by {names}.")
         return _ADAPTERS[protocol]
+
+
+def concerns(method: bytes, segments: Sequence[str]) -> bool:
+    """Whether a request for *segments* below a mount that takes uploads is one of these."""
+    return method in _BRINGING or (segments[:1] == (UPLOADS,) and method != b"OPTIONS")
 
 
 def _addressed(segments: tuple[str, ...]) -> UploadProtocol | None:
