@@ -20,7 +20,7 @@ from tests.integration.waiting import PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_SOURCE = shutil.ignore_patterns(
-    ".*", "var", "build", "dist", "*.egg-info", "__pycache__", "tests.*", "out", "dropin.cache"
+    ".*", "var", "build", "dist", "*.egg-info", "__pycache__", "tests.*", "out", "dropin.cache*"
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -116,6 +116,6 @@ class PackagingTests(SynchronousTestCase):
             )  # fmt: skip
         self.addCleanup(process.kill)
         api = Api(port, home / "state" / "control.token")
-        until(api.healthy, f"healthy: {home}/log", timeout=60)
+        until(api.healthy, f"healthy: {home}/log", timeout=PATIENCE)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(PATIENCE), 0)
