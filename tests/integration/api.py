@@ -68,7 +68,7 @@ class Api:
     def healthy(self) -> bool:
         """Whether the daemon says that it is ready."""
         try:
-            return self.request("GET", "/healthz", timeout=5).status == 200
+            return self.request("GET", "/healthz", timeout=PATIENCE).status == 200
         except (OSError, http.client.HTTPException):
             return False
 
