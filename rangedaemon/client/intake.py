@@ -76,6 +76,8 @@ class Intake(Protocol):
         self.received = 0
         self.served_by = url if served_by is None else served_by
         self.heard_at = clock.seconds()
+        self.doubted = False
+        """Whether it was silent for too long when it was last looked at."""
         """When the last octet came, or our own last pause ended."""
         self.done: Deferred[None] = Deferred(lambda _: self._stop())
         self._plan = plan

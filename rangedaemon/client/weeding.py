@@ -10,10 +10,18 @@ from rangedaemon.errors import TimedOut
 
 
 def give_up_silent(intakes: Iterable[Intake], now: float, limit: float) -> None:
-    """End those that brought nothing for *limit* seconds and were not held back by us."""
+    """End those that brought nothing for *limit* seconds and were not held back by us.
+
+    Where this process was held up itself, octets wait to be read: who seems to be silent has
+    until the next look to bring them.
+    """
     for intake in list(intakes):
-        if not intake.paused and now - intake.heard_at > limit:
+        if intake.paused or now - intake.heard_at <= limit:
+            intake.doubted = False
+        elif intake.doubted:
             intake.give_up(TimedOut(f"no octet for {limit:g} s", url=intake.url))
+        else:
+            intake.doubted = True
 
 
 def give_up_slow(intakes: Iterable[Intake]) -> None:
