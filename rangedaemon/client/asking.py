@@ -180,7 +180,7 @@ class Asking:
                 self._log.info("{why}", why=fault.detail)
                 last = last or fault
             else:
-                self._answered = self._answered or not anew
+                self._answered = True
                 self.note()
                 return opening
         raise last or StorageFault("the job has no address")
