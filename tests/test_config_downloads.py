@@ -145,3 +145,21 @@ class DiskTests(DownloadsCase):
             ("{keep_fre: 1}", 'did you mean "keep_free"?'),
         ):
             self.assert_problem(f"disk: {text}", "downloads.disk.", words)
+
+
+class ResumeOverlapTests(DownloadsCase):
+    """``resume_overlap``."""
+
+    def test_sizes(self) -> None:
+        """Octets, none too; 64 KiB where nothing is said."""
+        for text, octets in (
+            ("resume_overlap: 0", 0),
+            ("resume_overlap: 1MiB", MIB),
+            ("{}", 65536),
+        ):
+            self.assertEqual(downloads(text).resume_overlap, octets, text)
+
+    def test_refused(self) -> None:
+        """What is no size."""
+        for text in ("-1", "lots", "null", "true"):
+            self.assert_problem(f"resume_overlap: {text}", "downloads.resume_overlap: ")

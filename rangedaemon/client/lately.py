@@ -17,6 +17,9 @@ class Lately:
     def __init__(self) -> None:
         self._heard: dict[str, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._heard)
+
     def note(self, job_id: str, now: float) -> None:
         """It was just so; *now* is in seconds of any clock."""
         self._heard.pop(job_id, None)

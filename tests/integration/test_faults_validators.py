@@ -179,7 +179,7 @@ class ChangeTests(ValidatorCase):
         """The same tag, date and length, and the same octets: nothing is fetched again for long."""
         path = self.path(f"etag={LONG_AGO}-{SIZE:x}/date=fixed/cut=2MiB~only1")
         self.assertEqual(self.fetch(path, segments=1)["refetched"], 0)
-        self.assert_sent(path, 1.0, 1.01)
+        self.assert_sent(path, 1.0, 1.15)  # without the two MiB that are there
         asked = [exchange.range for exchange in self.origin.ledger.of(path)]
         self.assertNotIn(f"bytes={2 << 20}-", " ".join(filter(None, asked)))
 
