@@ -20,9 +20,10 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from rangedaemon import __version__
-from rangedaemon.config import Config, ConfigError, load
+from rangedaemon.server.sparing import spare_tls
 
 if TYPE_CHECKING:
+    from rangedaemon.config import Config
     from rangedaemon.service import Daemon
 
 
@@ -44,6 +45,9 @@ class Options(UsageOptions):
         """Read the configuration; the end of the program where it is bad or only checked."""
         if self["config"] is None:
             raise UsageError("say where the configuration is: -c conf.yaml")
+        spare_tls(Path(self["config"]))
+        from rangedaemon.config import ConfigError, load  # noqa: PLC0415 - it loads what is spared
+
         try:
             self.loaded = load(self["config"], os.environ)
         except ConfigError as exc:

@@ -37,7 +37,8 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import provider
 
 from rangedaemon.server.adoption import adopt
-from rangedaemon.server.certificates import has_certificate, read_certificate, renew
+from rangedaemon.server.certificates import read_certificate, renew
+from rangedaemon.server.listening import has_certificate
 from rangedaemon.server.relaying import Relay
 from rangedaemon.server.setup import SiteSetup
 from rangedaemon.server.steady import keep_steady

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import twisted.internet.endpoints  # noqa: F401 - with TLS, before a test has it spared
 from hypothesis import HealthCheck, settings
 from twisted.logger import globalLogBeginner
 from twisted.trial.unittest import SynchronousTestCase

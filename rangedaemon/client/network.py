@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -28,13 +27,13 @@ from zope.interface import implementer
 
 from rangedaemon.client.agent import IDLE_SECONDS, IdentityAgent, WideEndpoint
 from rangedaemon.client.guard import GuardedAgent, GuardedEndpoint, JudgedEndpoint
-from rangedaemon.client.tls import TLSEndpoint
-from rangedaemon.client.trust import context_of
+from rangedaemon.client.secured import Library, SecuredEndpoint
 from rangedaemon.client.tunnel import ProxyEndpoint, TunnelEndpoint
-from rangedaemon.core.access import Route
+from rangedaemon.core.access import Route, TlsTerms
 from rangedaemon.core.addresses import AddressPolicy
 from rangedaemon.core.proxies import Proxy
 from rangedaemon.storage.lanes import Lanes
+from rangedaemon.storage.threads import InThread, inline
 
 
 class OneAgent:
@@ -58,17 +57,20 @@ class Network:
         *,
         connect_timeout: float,
         most_idle_per_host: int,
+        in_thread: InThread = inline,
     ) -> None:
         """
         :param policy: which addresses guarded routes lead to.
         :param connect_timeout: seconds.
+        :param in_thread: where what TLS needs is loaded.
         """
         self._reactor = reactor
         self._policy = policy
         self._timeout = connect_timeout
         self._most_idle = most_idle_per_host
         self._lanes = Lanes(reactor)
-        self._system_trust = cache(lambda: context_of(None))
+        self._library = Library(in_thread)
+        self._system_trust = cache(lambda: _context_of(None))
         self._agents: dict[Route, IAgent] = {}
         self._pools: list[HTTPConnectionPool] = []
 
@@ -90,13 +92,14 @@ class Network:
         return JudgedWays(through, self._reactor, self._policy) if route.guarded else through
 
     def _ways(self, route: Route) -> Ways:
-        own = None if route.tls is None else context_of(route.tls)
+        own = None if route.tls is None else _context_of(route.tls)
         return Ways(
             self._reactor,
             route,
             self._policy,
             self._timeout,
             self._lanes,
+            self._library,
             lambda: own or self._system_trust(),
         )
 
@@ -135,6 +138,13 @@ class Network:
         return pool
 
 
+def _context_of(terms: TlsTerms | None) -> Any:
+    # Loaded by then: with the library, or by who has read the terms (`client.secured`).
+    from rangedaemon.client.trust import context_of  # noqa: PLC0415
+
+    return context_of(terms)
+
+
 @implementer(IAgentEndpointFactory)
 class Ways:
     """Where a URI leads by one route; TLS for https, with a checked certificate."""
@@ -146,7 +156,8 @@ class Ways:
         policy: AddressPolicy,
         connect_timeout: float,
         lanes: Lanes,
-        context: Callable[[], SSL.Context],
+        library: Library,
+        context: Callable[[], Any],
     ) -> None:
         """
         :param context: the terms of TLS; asked only where TLS is spoken, because those of
@@ -157,6 +168,7 @@ class Ways:
         self._policy = policy
         self._timeout = connect_timeout
         self._lanes = lanes
+        self._library = library
         self._context = context
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802
@@ -168,15 +180,19 @@ class Ways:
         return cast("IStreamClientEndpoint", WideEndpoint(endpoint, self._lanes))
 
     def _secured(self, endpoint: IStreamClientEndpoint, host: str) -> Any:
-        return TLSEndpoint(
-            endpoint,
-            self._context(),
-            host,
-            lanes=self._lanes,
-            clock=self._reactor,
-            timeout=self._timeout,
-            pins=self._route.tls.pins if self._route.tls is not None else frozenset(),
-        )
+        def over_tls(tls: Any) -> IStreamClientEndpoint:
+            secured: IStreamClientEndpoint = tls.TLSEndpoint(
+                endpoint,
+                self._context(),
+                host,
+                lanes=self._lanes,
+                clock=self._reactor,
+                timeout=self._timeout,
+                pins=self._route.tls.pins if self._route.tls is not None else frozenset(),
+            )
+            return secured
+
+        return SecuredEndpoint(self._library, over_tls)
 
     def in_the_open(self, proxy: Proxy) -> IStreamClientEndpoint:
         """The endpoint of *proxy* for what it is told in the absolute form (RFC 9112, 3.2.2)."""

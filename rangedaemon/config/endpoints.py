@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from OpenSSL import SSL, crypto
 from pydantic import AfterValidator, Field, ValidationInfo
+from twisted.internet import endpoints
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 
 _PIECE = re.compile(r"(?:\\.|[^\\:])*", re.DOTALL)
@@ -38,8 +38,7 @@ def resolve_endpoint(description: str, base: Path) -> str:
         _check_port(pieces[1] if len(pieces) > 1 else "")
     if kind == "unix" and not any(pieces[1:2]):
         raise ValueError("unix: needs the path of a socket")
-    if kind == "ssl" and not any(piece.startswith("privateKey=") for piece in pieces):
-        raise ValueError("ssl: needs privateKey= (and certKey= where that is another file)")
+    _check_tls([piece for piece in pieces if piece != "haproxy"])
     resolved = ":".join([kind, *(_resolve(kind, n, p, base) for n, p in enumerate(pieces[1:]))])
     try:
         serverFromString(None, resolved)
@@ -47,7 +46,7 @@ def resolve_endpoint(description: str, base: Path) -> str:
         raise ValueError(f"is no endpoint that Twisted knows: {_reason(exc)}") from exc
     except OSError as exc:
         raise ValueError(f"cannot read {exc.filename}: {exc.strerror}") from exc
-    except (SSL.Error, crypto.Error) as exc:
+    except _openssl_errors() as exc:
         raise ValueError("its key or certificate file is no PEM that OpenSSL can use") from exc
     return resolved
 
@@ -113,6 +112,26 @@ def _check_port(argument: str) -> None:
     port = argument.removeprefix("port=")
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError("needs a port from 0 to 65535, such as tcp:8080:interface=127.0.0.1")
+
+
+def _check_tls(pieces: list[str]) -> None:
+    if pieces[:1] == ["tls"] and endpoints.TLSMemoryBIOFactory is None:
+        raise ValueError("tls: can be had after a restart, ssl: at once")
+    if pieces[:1] != ["ssl"]:
+        return
+    if not any(piece.startswith("privateKey=") for piece in pieces):
+        raise ValueError("ssl: needs privateKey= (and certKey= where that is another file)")
+    # Only a port with TLS needs it (`rangedaemon.server.sparing`), and on a reload this is
+    # a thread; where it will listen is the reactor's, which cannot wait until it is loaded.
+    import rangedaemon.server.tls  # noqa: F401, PLC0415
+
+
+def _openssl_errors() -> tuple[type[Exception], ...]:
+    """What is raised for a file that OpenSSL cannot use."""
+    # As above: Python asks for this where something was raised, so only of ports with TLS.
+    from OpenSSL import SSL, crypto  # noqa: PLC0415
+
+    return SSL.Error, crypto.Error
 
 
 def _check_systemd(pieces: list[str]) -> None:

@@ -19,6 +19,7 @@ from rangedaemon.errors.caller import (
     UnknownJob,
 )
 from rangedaemon.errors.disk import (
+    BadCertificate,
     FileChanged,
     FileMissing,
     JournalDamaged,
@@ -61,6 +62,7 @@ from rangedaemon.errors.origin import (
 )
 
 __all__ = [
+    "BadCertificate",
     "BadConfiguration",
     "BadRedirect",
     "BadResponse",

@@ -55,6 +55,13 @@ class FileChanged(StorageFault):
     title = "The local file changed"
 
 
+class BadCertificate(StorageFault):
+    """The certificate or key of an endpoint cannot be used."""
+
+    code = "bad-certificate"
+    title = "The certificate cannot be used"
+
+
 class JournalFault(StorageFault):
     """The journal cannot be used; nothing was changed."""
 

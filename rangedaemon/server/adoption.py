@@ -18,8 +18,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.python.failure import Failure
 
-from rangedaemon.server.bulktls import over_tls
-
 _ACCEPTS = 100
 """Connections to accept in a first turn, as Twisted's ports do."""
 
@@ -127,6 +125,9 @@ class _Adopter:
         self, _port: int, factory: IProtocolFactory, context: Any = None, **named: Any
     ) -> _SharedPort:
         """As `IReactorSSL.listenSSL`."""
+        # Only a port with TLS needs it: see `rangedaemon.server.sparing`.
+        from rangedaemon.server.bulktls import over_tls  # noqa: PLC0415
+
         context = named.get("contextFactory", context)
         return self._adopt(over_tls(context, factory))
 

@@ -17,14 +17,13 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.web.http import HTTPChannel, Request
 
 from rangedaemon.errors import StorageFault
 from rangedaemon.server.lanes import BodyCut, CopyLane, Lane, Peer, paced
 from rangedaemon.server.pacing import Pace, Paces
 from rangedaemon.server.sendfile import SocketLane, can_sendfile
-from rangedaemon.server.tls import TlsLane, is_tls_over_socket
 from rangedaemon.server.watch import FileMoved, Watch
 from rangedaemon.storage.reading import read_cached, read_exactly
 from rangedaemon.storage.threads import InThread
@@ -184,8 +183,12 @@ class _Body:
     def _lane(self) -> Lane:
         if can_sendfile(self._peer.transport):
             return SocketLane(self._peer, self._in_thread, self._pace)
-        if is_tls_over_socket(self._peer.transport):
-            return TlsLane(self._peer, self._in_thread, self._pace)
+        if ISSLTransport.providedBy(self._peer.transport):
+            # Only a port with TLS has loaded what it needs: see `rangedaemon.server.sparing`.
+            from rangedaemon.server.tls import TlsLane, is_tls_over_socket  # noqa: PLC0415
+
+            if is_tls_over_socket(self._peer.transport):
+                return TlsLane(self._peer, self._in_thread, self._pace)
         return CopyLane(self._peer, self._in_thread, self._pace)
 
     def _gather_cached(self, parts: Sequence[Part]) -> bytes | None:

@@ -13,15 +13,8 @@ from OpenSSL import SSL, crypto
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 
-from rangedaemon.errors import StorageFault
+from rangedaemon.errors import BadCertificate
 from rangedaemon.server.bulktls import encrypting_blocks, over_tls
-
-
-class BadCertificate(StorageFault):
-    """The certificate or key of an endpoint cannot be used."""
-
-    code = "bad-certificate"
-    title = "The certificate cannot be used"
 
 
 class _Listener:
@@ -34,11 +27,6 @@ class _Listener:
     ) -> None:
         """As `IReactorSSL.listenSSL`."""
         self.context = encrypting_blocks(named.get("contextFactory", context))
-
-
-def has_certificate(description: str) -> bool:
-    """Whether the endpoint of this description has a certificate that can be read anew."""
-    return description.startswith("ssl:")
 
 
 def read_certificate(description: str) -> Any:

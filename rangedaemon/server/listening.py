@@ -13,7 +13,11 @@ from typing import Any
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
 from rangedaemon.server.adoption import GivenUnixPort
-from rangedaemon.server.bulktls import over_tls
+
+
+def has_certificate(description: str) -> bool:
+    """Whether the endpoint of this description has a certificate that can be read anew."""
+    return description.startswith("ssl:")
 
 
 class Listener:
@@ -30,6 +34,9 @@ class Listener:
         self, port: int, factory: IProtocolFactory, contextFactory: Any, **named: Any
     ) -> IListeningPort:
         """As `IReactorSSL.listenSSL`."""
+        # Only a port with TLS needs it: see `rangedaemon.server.sparing`.
+        from rangedaemon.server.bulktls import over_tls  # noqa: PLC0415
+
         listening: IListeningPort = self._reactor.listenTCP(
             port, over_tls(contextFactory, factory), **named
         )

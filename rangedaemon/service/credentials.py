@@ -108,7 +108,12 @@ def _terms(host: HostAccess) -> TlsTerms | None:
         client_key=_text(host.client_key),
         pins=frozenset(host.pins),
     )
-    return None if terms == TlsTerms() else terms
+    if terms == TlsTerms():
+        return None
+    # Only for terms of TLS, see `client.secured`; here one may wait until it is loaded.
+    import rangedaemon.client.trust  # noqa: F401, PLC0415
+
+    return terms
 
 
 def _text(path: Path | None) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 
-from rangedaemon.server.certificates import has_certificate, read_certificate, renew
+from rangedaemon.server.listening import has_certificate
 from rangedaemon.service.ports import PromptEndpoint, StartFailed
 from rangedaemon.storage.threads import InThread
 
@@ -196,11 +196,13 @@ async def read_certificates(
     :returns: what puts them in force.
     :raises BadCertificate: one cannot be used.
     """
-    read: list[tuple[PromptEndpoint, Any]] = []
-    for endpoint in endpoints:
-        if has_certificate(endpoint.description):
-            context = await in_thread(read_certificate, endpoint.description)
-            read.append((endpoint, context))
+    concerned = [each for each in endpoints if has_certificate(each.description)]
+    if not concerned:
+        return lambda: None
+    # Only a port with TLS needs it: see `rangedaemon.server.sparing`.
+    from rangedaemon.server.certificates import read_certificate, renew  # noqa: PLC0415
+
+    read = [(each, await in_thread(read_certificate, each.description)) for each in concerned]
 
     def put_in_force() -> None:
         for endpoint, context in read:

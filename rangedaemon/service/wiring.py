@@ -153,12 +153,13 @@ def _spec(job: Job, downloads: Downloads) -> JobSpec:
     )
 
 
-def _network(downloads: Downloads, reactor: Any, reach: Reach) -> Network:
+def _network(downloads: Downloads, reactor: Any, reach: Reach, in_thread: InThread) -> Network:
     return Network(
         reactor,
         reach.policy,
         connect_timeout=downloads.connect_timeout,
         most_idle_per_host=downloads.connections_per_host,
+        in_thread=in_thread,
     )
 
 
@@ -233,7 +234,7 @@ def build_runner(
     """
     downloads, counters = config.downloads, Counters()
     reach = reach_of(downloads, os.environ)
-    network = _network(downloads, reactor, reach)
+    network = _network(downloads, reactor, reach, in_thread)
     around = Surroundings(
         origin=_origin(downloads, reactor, network, reach, counters),
         counters=counters,

@@ -13,7 +13,7 @@ from tests.integration.nginx import Nginx, available
 MIB = 1 << 20
 SIZE = 256 * MIB
 CONNECTIONS = 16
-IDLE = 100 * MIB
+IDLE = 92 * MIB
 """Libraries are nearly all of it."""
 GROWTH = 16 * MIB
 """What a pull may add: threads, their buffers, and what imports and caches do once."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import bcrypt
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -192,5 +191,8 @@ def fits_hash(password: bytes, kept: str) -> bool:
     """Whether *password* is that of an htpasswd hash; slow on purpose for bcrypt."""
     if kept.startswith("{SHA}"):
         return hmac.compare_digest(sha_hash(password), kept)
+    # Only users with passwords need it, and this is in a thread.
+    import bcrypt  # noqa: PLC0415
+
     # What is beyond 72 octets never counted in bcrypt, and would be refused here.
     return bcrypt.checkpw(password[:72].partition(b"\0")[0], kept.encode("ascii"))
