@@ -16,6 +16,9 @@ from tests.integration.waiting import PATIENCE
 
 SIZE = 12 << 20
 CONNECTIONS = 4
+BUFFERS = CONNECTIONS << 20
+"""Octets that an origin has sent, and that nobody reads, where connections are cut: a daemon that
+is kept waiting leaves about a mebibyte of each in the sockets' buffers."""
 
 
 class DownloadCase(IntegrationCase):
@@ -85,6 +88,10 @@ class DownloadCase(IntegrationCase):
         return self.origin.ledger.octets(path)
 
     def assert_sent(self, path: str, least: float, most: float, size: int = SIZE) -> None:
-        """The octets that crossed the wire, as multiples of the file's size."""
-        ratio = self.sent(path) / size
-        self.assertTrue(least <= ratio <= most, f"{ratio:.3f} times the file was sent")
+        """The octets that crossed the wire, as multiples of the file's size.
+
+        Where more than one time is allowed connections may be cut, and `BUFFERS` come on top.
+        """
+        sent, lost = self.sent(path), BUFFERS if most > 1 else 0
+        said = f"{sent / size:.3f} times the file was sent"
+        self.assertTrue(least * size <= sent <= most * size + lost, said)

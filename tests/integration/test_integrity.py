@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 MIB = 1 << 20
 SIZE = 8 * MIB
 PIECE = 256 * 1024
-CUT_SHORT = 2 * MIB
+CUT_SHORT = 4 * MIB
 """Octets that the origin may have sent into the buffers of connections that were cut."""
 SHA256 = digest(1, SIZE).hex()
 
