@@ -11,14 +11,14 @@ message (RFC 9112, section 8); nothing is padded and nothing finished.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.web.http import HTTPChannel, Request
+from twisted.web.http_headers import Headers
 
 from rangedaemon.errors import StorageFault
 from rangedaemon.server.lanes import BodyCut, CopyLane, Lane, Peer, paced
@@ -60,11 +60,11 @@ def send_body(
     rate_limit: int | None = None,
     shared_pace: Pace | None = None,
     patience: float = _PATIENCE,
-) -> Deferred[None]:
+) -> Coroutine[Any, Any, None]:
     """
     Send *parts*, in order, as the body of *request*, whose status and headers are set.
 
-    Fires when the transport has the last octet; the caller then finishes the request.
+    Returns when the transport has the last octet; the caller then finishes the request.
     Fails with `BodyCut` when the peer went, fell silent for *patience* seconds or the
     file moved: the connection is gone then, and the caller only lets go of the file.
     Either way no thread uses the file any more.
@@ -78,7 +78,7 @@ def send_body(
     paces = [pace for pace in (own_pace, shared_pace) if pace is not None]
     pace = Paces(paces) if paces else None
     body = _Body(request, clock, in_thread, still_same, pace, patience)
-    return Deferred.fromCoroutine(body.send(parts))
+    return body.send(parts)
 
 
 _paces: WeakKeyDictionary[HTTPChannel, Pace] = WeakKeyDictionary()
@@ -166,6 +166,7 @@ class _Body:
         self._request.write(b"")
         samples = await self._in_thread(_samples, parts)
         self._peer.check()
+        _forget_fields(self._request)
         lane = self._lane()
         try:
             for part in opening:
@@ -201,6 +202,16 @@ class _Body:
                 return None
             blocks.append(octets)
         return b"".join(blocks) if self._watch.seems_same() else None
+
+
+def _forget_fields(request: Request) -> None:
+    """
+    Keep of the head, which is sent, what is still asked for.
+
+    A peer may take hours for the body, and there may be thousands.
+    """
+    length = request.responseHeaders.getRawHeaders(b"Content-Length", [])
+    request.responseHeaders = Headers({b"Content-Length": length} if length else {})
 
 
 @dataclass(frozen=True, slots=True)

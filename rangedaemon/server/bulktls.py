@@ -47,19 +47,29 @@ def over_tls(context: Any, factory: IProtocolFactory) -> TLSMemoryBIOFactory:
     return _Factory(encrypting_blocks(context), False, factory)
 
 
-def release_output(connection: Any) -> None:
+def release_buffers(connection: Any) -> None:
     """
-    Have *connection* write to a new, small buffer, if all records were taken from the one it has.
+    Have *connection* read from and write to new, small buffers, where those that it has are empty.
 
-    OpenSSL's stays as large as what was ever encrypted at once, for as long as the
-    connection lasts; pyOpenSSL has no call for another one.
+    OpenSSL's stay as large as what was ever in them at once, for as long as the
+    connection lasts; pyOpenSSL has no call for others.
     """
-    if lib.BIO_get_mem_data(connection._from_ssl, ffi.new("char **")):  # noqa: SLF001 - as above
+    into, out = connection._into_ssl, connection._from_ssl  # noqa: SLF001 - as above
+    if not _is_empty(out):
         return
+    fresh_into = _buffer() if _is_empty(into) else into
+    fresh_out = _buffer()
+    # SSL_set_bio(3): what stays does not change hands; what is replaced is freed.
+    lib.SSL_set_bio(connection._ssl, fresh_into, fresh_out)  # noqa: SLF001
+    connection._into_ssl, connection._from_ssl = fresh_into, fresh_out  # noqa: SLF001
+
+
+def _is_empty(buffer: Any) -> bool:
+    return not lib.BIO_get_mem_data(buffer, ffi.new("char **"))
+
+
+def _buffer() -> Any:
     fresh = lib.BIO_new(lib.BIO_s_mem())
     if fresh == ffi.NULL:
-        return
-    # SSL_set_bio(3): where the one to read from stays, only the other changes hands, and
-    # what it replaces is freed.
-    lib.SSL_set_bio(connection._ssl, connection._into_ssl, fresh)  # noqa: SLF001
-    connection._from_ssl = fresh  # noqa: SLF001
+        raise MemoryError("OpenSSL has no memory for a buffer")
+    return fresh

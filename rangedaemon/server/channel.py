@@ -12,9 +12,9 @@ that the peer sees the answer before it sees the end (RFC 9112, 9.6).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from typing import Protocol as TypingProtocol
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
@@ -112,6 +112,20 @@ class Crowd:
             self._waiters.pop().callback(None)
 
 
+class House(TypingProtocol):
+    """What all connections of a site have in common."""
+
+    crowd: Crowd
+    answers: Counter[int]
+    """Where refusals are counted, by status."""
+    head_timeout: float
+    resource: Any
+    """What answers requests."""
+
+    def answer_quickly(self, octets: bytes, address: str) -> bytes | None:
+        """The whole answer to a request, where it can be had without twisted.web."""
+
+
 class RangeChannel(HTTPChannel):
     """A connection of ours."""
 
@@ -119,32 +133,28 @@ class RangeChannel(HTTPChannel):
     totalHeadersSize = HEAD_SIZE  # noqa: N815
 
     transport: Any
-    head_timeout: float = 30.0
-    crowd: Crowd
-    quick_answer: Callable[[bytes, str], bytes | None]
-    """The whole answer to a request, where it can be had without twisted.web."""
-    address: str = ""
-    answers: Counter[int]
-    """Where refusals are counted, by status."""
+    # While there are fewer than thirty others, Python keeps their names once for all
+    # connections, and each takes a kilobyte less.
+    __slots__ = ("address", "callLater", "factory", "requestFactory", "site")
+
+    site: House
+    address: str
     carried = False
     """Whether another process carries it to us, for the uploads that it brings."""
     _refused = False
     _dropped = 0
     _held_timeout: float | None = None
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._head_call: IDelayedCall | None = None
-        self._end_call: IDelayedCall | None = None
+    _head_call: IDelayedCall | None = None
+    _end_call: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """A peer is there."""
-        self.crowd.enter(self)
+        self.site.crowd.enter(self)
         super().connectionMade()  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """It is gone."""
-        self.crowd.leave(self)
+        self.site.crowd.leave(self)
         self._head_is_over()
         if self._end_call is not None and self._end_call.active():
             self._end_call.cancel()
@@ -155,7 +165,7 @@ class RangeChannel(HTTPChannel):
         if self._refused:
             return
         if self._between_requests():
-            answer = self.quick_answer(data, self.address)
+            answer = self.site.answer_quickly(data, self.address)
             if answer is not None:
                 self.resetTimeout()  # type: ignore[no-untyped-call]
                 write_at_once(self.transport, answer)
@@ -163,7 +173,7 @@ class RangeChannel(HTTPChannel):
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if self._head_call is None and self.line_mode and (self.requests or self._buffer):
             self._head_call = self.callLater(  # type: ignore[no-untyped-call]
-                self.head_timeout, self._head_late
+                self.site.head_timeout, self._head_late
             )
 
     def _between_requests(self) -> bool:
@@ -173,7 +183,7 @@ class RangeChannel(HTTPChannel):
             or self._buffer
             or self._dataBuffer
             or self._waitingForTransport
-            or self.crowd.draining
+            or self.site.crowd.draining
             or self.carried
             or self._end_call is not None
         )
@@ -195,8 +205,9 @@ class RangeChannel(HTTPChannel):
             _told(self.transport, "resumeProducing")
 
     def _time_again(self) -> None:
-        timeout, self._held_timeout = self._held_timeout, None
+        timeout = self._held_timeout
         if timeout is not None:
+            self._held_timeout = None
             self.setTimeout(timeout)  # type: ignore[no-untyped-call]
 
     def allContentReceived(self) -> None:
@@ -251,14 +262,14 @@ class RangeChannel(HTTPChannel):
     def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: N802
         """Whether another request may follow: none while we come to an end."""
         persistent: bool = super().checkPersistence(request, version)  # type: ignore[no-untyped-call]
-        if self.crowd.draining or not self._belongs_here():
+        if self.site.crowd.draining or not self._belongs_here():
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
             return False
         return persistent
 
     def _belongs_here(self) -> bool:
         """Whether the request is what the connection is here for."""
-        uploads = self.site.resource  # type: ignore[attr-defined]
+        uploads = self.site.resource
         return not self.carried or uploads.is_of_uploads(self._command, self._path)
 
     def end_soon(self) -> None:
@@ -284,7 +295,7 @@ class RangeChannel(HTTPChannel):
         if self._refused:
             return
         self._refused = True
-        self.answers[int(status[:3])] += 1
+        self.site.answers[int(status[:3])] += 1
         self._head_is_over()
         self.transport.write(refusal(status))
         self.loseConnection()  # type: ignore[no-untyped-call]
@@ -294,8 +305,9 @@ class RangeChannel(HTTPChannel):
         self.timeoutConnection()  # type: ignore[no-untyped-call]
 
     def _head_is_over(self) -> None:
-        call, self._head_call = self._head_call, None
+        call = self._head_call
         if call is not None:
+            self._head_call = None
             call.cancel()
 
 

@@ -249,15 +249,18 @@ class CopyLane:
         )
 
 
-async def await_drained(peer: Peer, descriptor: Any) -> None:
-    """Wait until the buffer of *descriptor*, the lowest transport, is empty."""
+def drained(peer: Peer, descriptor: Any) -> Deferred[None]:
+    """Fires when the buffer of *descriptor*, the lowest transport, is empty.
+
+    :raises BodyCut: the peer has gone.
+    """
     peer.check()
     # A transport asks a producer that it paused for more once its buffer has drained; so
     # have it pause the one it has.
     descriptor.producerPaused = True
     descriptor.producer.pauseProducing()
     descriptor.startWriting()
-    await peer.wait()
+    return peer.wait()
 
 
 async def paced(pace: Paces | None, peer: Peer, octets: int) -> None:

@@ -73,7 +73,7 @@ class RelayingChannel(RangeChannel):
     """A connection that is served here, until it brings a request of an upload."""
 
     def __init__(self, relay: Relay) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._relay = relay
         self._tunnel: Tunnel | None = None
 
@@ -129,7 +129,7 @@ class RelayingChannel(RangeChannel):
     def unreachable(self) -> None:
         """Nobody is there to answer."""
         self._tunnel = None
-        self.answers[503] += 1
+        self.site.answers[503] += 1
         self.transport.write(refusal(b"503 Service Unavailable", b"Retry-After: 5\r\n"))
         self._linger()
 

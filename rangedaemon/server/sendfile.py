@@ -20,7 +20,7 @@ from typing import Any, Final
 from twisted.internet import main, tcp
 from twisted.internet.defer import Deferred
 
-from rangedaemon.server.lanes import SMALLEST_BLOCK, Peer, await_drained, paced
+from rangedaemon.server.lanes import SMALLEST_BLOCK, Peer, drained, paced
 from rangedaemon.server.pacing import Paces
 from rangedaemon.server.shift import Slots, send_for_a_while
 from rangedaemon.server.watch import Watch
@@ -94,7 +94,7 @@ class SocketLane:
 
     async def drained(self) -> None:
         """Wait until the transport's own buffer is empty."""
-        await await_drained(self._peer, self._transport)
+        await drained(self._peer, self._transport)
 
     async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
         """Send ``[start, stop)``, by windows or by shifts."""

@@ -156,7 +156,7 @@ class RangeSite(Site):
         self.timeOut = limits.idle_timeout
         most = _most_connections() if limits.connections is None else limits.connections
         self.crowd.allow(most, limits.connections_per_address)
-        self._head_timeout = limits.head_timeout
+        self.head_timeout = limits.head_timeout
         self._access_log = access_log
 
     def startFactory(self) -> None:
@@ -174,14 +174,11 @@ class RangeSite(Site):
             self.answers[503] += 1
             return Refusal()
         channel: RangeChannel = super().buildProtocol(addr)  # type: ignore[no-untyped-call]
-        channel.crowd = self.crowd
-        channel.quick_answer = self._answer_quickly
         channel.address = address
-        channel.answers = self.answers
-        channel.head_timeout = self._head_timeout
         return channel
 
-    def _answer_quickly(self, octets: bytes, address: str) -> bytes | None:
+    def answer_quickly(self, octets: bytes, address: str) -> bytes | None:
+        """The whole answer to a request, where it can be had without twisted.web."""
         answer = self._hot.answer(octets)
         if answer is None:
             return None

@@ -17,8 +17,8 @@ from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOProtocol
 
-from rangedaemon.server.bulktls import release_output
-from rangedaemon.server.lanes import LARGEST_BLOCK, Peer, await_drained, paced
+from rangedaemon.server.bulktls import release_buffers
+from rangedaemon.server.lanes import LARGEST_BLOCK, Peer, drained, paced
 from rangedaemon.server.pacing import Paces
 from rangedaemon.server.watch import Watch
 from rangedaemon.storage.reading import (
@@ -82,7 +82,7 @@ class TlsLane:
 
     async def drained(self) -> None:
         """Wait until the buffer of the transport below is empty."""
-        await await_drained(self._peer, self._below)
+        await drained(self._peer, self._below)
 
     async def send(self, fd: int, start: int, stop: int, watch: Watch) -> None:
         """Encrypt and send ``[start, stop)``."""
@@ -110,9 +110,9 @@ class TlsLane:
         worth that.
         """
         self._peer.check()
-        release_output(self._tls.getHandle())
+        release_buffers(self._tls.getHandle())
         began = self._peer.clock.seconds()
-        await self.drained()
+        await drained(self._peer, self._below)
         self._quick = self._peer.clock.seconds() - began <= _SLOW and self._peer.moved >= _PROVEN
         self._block = _BLOCK if self._quick else _RECORD
 

@@ -146,13 +146,15 @@ class SendingTests(SynchronousTestCase):
 
     def send(self, request: Request, *parts: Part, **options: Any) -> Deferred[None]:
         """Send without threads."""
-        return send_body(
-            request,
-            parts,
-            clock=self.clock,
-            in_thread=inline,
-            still_same=self.still_same,
-            **options,
+        return Deferred.fromCoroutine(
+            send_body(
+                request,
+                parts,
+                clock=self.clock,
+                in_thread=inline,
+                still_same=self.still_same,
+                **options,
+            )
         )
 
     def body(self) -> bytes:

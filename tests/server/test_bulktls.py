@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactor
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from rangedaemon.server.bulktls import encrypting_blocks, over_tls, release_output
+from rangedaemon.server.bulktls import encrypting_blocks, over_tls, release_buffers
 from rangedaemon.server.listening import Listener
 from tests.integration.nginx import make_certificate
 
@@ -97,19 +97,35 @@ class ReleaseOutputTests(SynchronousTestCase):
             self.server.send(block)
             self.assertEqual(self.received(), block)
             former = self.server._from_ssl
-            release_output(self.server)
+            release_buffers(self.server)
             self.assertNotEqual(self.server._from_ssl, former)
 
     def test_hears_on(self) -> None:
-        """What the other side sends still comes."""
-        release_output(self.server)
+        """What the other side sends still comes, in whichever pieces; by another one, too."""
+        former = self.server._into_ssl
+        release_buffers(self.server)
+        self.assertNotEqual(self.server._into_ssl, former)
+        self.client.send(b"hello")
+        record = self.client.bio_read(1 << 14)
+        self.server.bio_write(record[:9])
+        with self.assertRaises(SSL.WantReadError):
+            self.server.recv(100)
+        release_buffers(self.server)
+        self.server.bio_write(record[9:])
+        self.assertEqual(self.server.recv(100), b"hello")
+
+    def test_not_heard_yet(self) -> None:
+        """What has come and was not read yet is not lost."""
         self.client.send(b"hello")
         self.server.bio_write(self.client.bio_read(1 << 14))
+        former = self.server._into_ssl
+        release_buffers(self.server)
+        self.assertEqual(self.server._into_ssl, former)
         self.assertEqual(self.server.recv(100), b"hello")
 
     def test_records_in_it(self) -> None:
         """While there are records in it, it stays."""
         self.server.send(b"hello")
-        release_output(self.server)
+        release_buffers(self.server)
         self.assertEqual(self.server._from_ssl, self.buffer)
         self.assertEqual(self.received(), b"hello")
