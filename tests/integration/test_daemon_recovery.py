@@ -17,7 +17,7 @@ CONNECTIONS = 8
 EACH = 512 * 1024
 """Octets per second and connection of a throttled origin."""
 SECOND = CONNECTIONS * EACH
-BUFFERS = CONNECTIONS * 256 * 1024
+BUFFERS = CONNECTIONS * 512 * 1024
 """Octets that may be between the origin's count and the daemon's disk: socket buffers."""
 
 DOWNLOADS = {

@@ -18,6 +18,8 @@ from tests.integration.rangectl_case import RANGECTL
 from tests.integration.uploading import SIZE, UploadCase
 from tests.integration.waiting import PATIENCE, until
 
+LONG_RETRY = {**FAST_RETRY, "attempts": 500}
+"""A server that is started again may be away for long, on a machine with much else to do."""
 PROTOCOLS = ("tus", "ietf", "segmented")
 MIDDLE = SIZE // 2
 SLOW = SIZE // 8
@@ -42,7 +44,7 @@ class PushCase(UploadCase):
 
     def make_pusher(self, **sections: Any) -> DaemonProcess:
         """A daemon that may push from a directory of its own, and tries again soon."""
-        downloads = {"retry": FAST_RETRY, "checkpoint_interval": "100ms"}
+        downloads = {"retry": LONG_RETRY, "checkpoint_interval": "100ms"}
         pushes = {"directories": [str(self.out)]}
         return self.make_daemon({"downloads": downloads, "pushes": pushes, **sections})
 
@@ -79,7 +81,7 @@ class PushTests(PushCase):
         file = self.outgoing(size=1000)
         elsewhere = self.make_directory()
         pushes = {"directories": [str(elsewhere)], "rate_limit": "100MiB"}
-        downloads = {"retry": FAST_RETRY, "checkpoint_interval": "100ms"}
+        downloads = {"retry": LONG_RETRY, "checkpoint_interval": "100ms"}
         self.pusher.configure({"downloads": downloads, "pushes": pushes})
         reply = self.pusher.api.request("POST", "/api/v1/reload")
         changed = ["pushes.directories", "pushes.rate_limit"]

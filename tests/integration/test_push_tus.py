@@ -51,7 +51,10 @@ class TusServerTests(IntegrationCase):
         self.addCleanup(self.proxy.close)
         self.pusher: DaemonProcess = self.make_daemon(
             {
-                "downloads": {"retry": FAST_RETRY, "checkpoint_interval": "100ms"},
+                "downloads": {
+                    "retry": {**FAST_RETRY, "attempts": 500},
+                    "checkpoint_interval": "100ms",
+                },
                 "pushes": {"directories": [str(self.out)]},
             }
         ).start()
