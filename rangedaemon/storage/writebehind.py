@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final
 
-ROOM: Final = 1024 * 1024
+ROOM: Final = 2 * 1024 * 1024
 """Octets that are written at once."""
 ROOMS: Final = 4
 
