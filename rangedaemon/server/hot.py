@@ -14,8 +14,9 @@ Nothing is taken on trust but what the long way found out less than a second ago
   change was over.  A file that was replaced, edited, renamed or closed to us shows, and
   the request goes the long way.
 * Nothing here waits for a disk.  What is read is in the page cache or not read at all
-  (RWF_NOWAIT, which network file systems refuse), and while the file is open the kernel
-  keeps its path in memory too.
+  (RWF_NOWAIT, which network file systems refuse), or the file system is nothing but memory
+  (which refuses it as well), and while the file is open the kernel keeps its path in
+  memory too.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from rangedaemon.core.responses import Field, Representation, ResponsePlan, plan
 from rangedaemon.server.body import SMALL
 from rangedaemon.server.partial import PartialHead, lines, simple_range
 from rangedaemon.server.plainheads import HeadReader, PlainHead
-from rangedaemon.storage.reading import read_cached
+from rangedaemon.storage.reading import lives_in_memory, read_cached, read_in_memory
 from rangedaemon.storage.tree import OpenFile
 
 KEPT_SECONDS: Final = 1.0
@@ -53,6 +54,17 @@ class _HotFile:
     common: bytes
     partial: PartialHead | None
     until: float
+    in_memory: bool | None = None
+    """Whether its file system has no disk; None: nobody had to know."""
+
+    def octets(self, start: int, stop: int) -> bytes | None:
+        """Those of ``[start, stop)`` if they are in memory."""
+        octets = read_cached(self.fd, start, stop)
+        if octets is not None:
+            return octets
+        if self.in_memory is None:
+            self.in_memory = lives_in_memory(self.fd)
+        return read_in_memory(self.fd, start, stop) if self.in_memory else None
 
     def is_at_path(self) -> bool:
         """Whether its path still leads to it, and nothing of it has changed."""
@@ -137,7 +149,7 @@ class HotFiles:
         edges = simple_range(wanted, hot.representation.length)
         if edges is None or edges[1] - edges[0] > SMALL:
             return None
-        body = read_cached(hot.fd, *edges)
+        body = hot.octets(*edges)
         if body is None:
             return None
         octets = hot.partial.fill(self._begin(), *edges) + body
@@ -150,7 +162,7 @@ class HotFiles:
         field = wanted.strip(b" \t").decode("latin-1") if wanted else None
         facts = head.facts(field)
         plan = plan_response(facts, hot.representation, now=self._now(), boundary="")
-        body = b"" if head.method == b"HEAD" else _body(hot.fd, plan)
+        body = b"" if head.method == b"HEAD" else _body(hot, plan)
         if body is None:
             return None
         octets = self._head(plan, hot.common) + body
@@ -189,13 +201,13 @@ class HotFiles:
             os.close(hot.fd)
 
 
-def _body(fd: int, plan: ResponsePlan) -> bytes | None:
+def _body(hot: _HotFile, plan: ResponsePlan) -> bytes | None:
     """The octets of a small body that is in memory."""
     if plan.body_length > SMALL:
         return None
     blocks: list[bytes] = []
     for part in plan.parts:
-        block = read_cached(fd, part.start, part.stop) if isinstance(part, ByteRange) else part
+        block = hot.octets(part.start, part.stop) if isinstance(part, ByteRange) else part
         if block is None:
             return None
         blocks.append(block)

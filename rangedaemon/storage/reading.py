@@ -59,6 +59,12 @@ def read_cached_into(fd: int, start: int, buffer: memoryview) -> bool:
         return False  # not in memory, or a file system that cannot tell
 
 
+def read_in_memory(fd: int, start: int, stop: int) -> bytes | None:
+    """As `read_cached`, of a file that `lives_in_memory`."""
+    buffer = bytearray(stop - start)
+    return bytes(buffer) if read_into(fd, start, memoryview(buffer)) else None
+
+
 def read_into(fd: int, start: int, buffer: memoryview) -> bool:
     """As `read_cached_into`, of a file that `lives_in_memory`."""
     try:

@@ -6,6 +6,7 @@ import os
 from itertools import product
 
 from rangedaemon.core.dates import format_http_date
+from rangedaemon.server import hot
 from rangedaemon.server.accesslog import AccessLog
 from rangedaemon.server.hot import KEPT_SECONDS
 from rangedaemon.storage.threads import inline
@@ -173,6 +174,30 @@ class LongWayTests(ShortWayCase):
         self.clock.rightNow = path.stat().st_ctime_ns / 1e9 - 5
         for _ in range(2):
             self.went_long(self.head())
+
+
+class RefusingTests(ShortWayCase):
+    """File systems that do not say what of a file is in memory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.put("f", bytes(range(100)))
+        self.patch(hot, "read_cached", lambda _fd, _start, _stop: None)
+
+    def test_of_memory(self) -> None:
+        """One that is nothing but memory is read all the same, and asked about once."""
+        asked: list[int] = []
+        self.patch(hot, "lives_in_memory", lambda fd: asked.append(fd) or True)
+        for fields in [(), ("Range: bytes=5-9",), ("Range: bytes=-3",)]:
+            head = self.head(*fields)
+            self.assertEqual(self.short(head), self.long(head))
+        self.assertLessEqual(len(asked), 3)  # each long way opens it anew
+
+    def test_of_something_else(self) -> None:
+        """Any other may have to wait for a disk or a network, and is read in a thread."""
+        self.patch(hot, "lives_in_memory", lambda _fd: False)
+        self.send(self.head())
+        self.assertTrue(self.went_long(self.head("Range: bytes=5-9")).endswith(bytes(range(5, 10))))
 
 
 class FreshTests(ShortWayCase):
