@@ -44,6 +44,16 @@ class _Producer(TypingProtocol):
 class Intake(Protocol):
     """Receives the octets of one claim."""
 
+    received = 0
+    doubted = False
+    """Whether it was silent for too long when it was last looked at."""
+    _measured = 0
+    _due = 0.0
+    _full = _held = _was_held = False
+    _wait: IDelayedCall | None = None
+    _hauler: Hauler | None = None
+    _haul_ends: Deferred[None] | None = None
+
     def __init__(
         self,
         claim: Claim,
@@ -73,11 +83,8 @@ class Intake(Protocol):
         """
         self.claim = claim
         self.url = url
-        self.received = 0
         self.served_by = url if served_by is None else served_by
         self.heard_at = clock.seconds()
-        self.doubted = False
-        """Whether it was silent for too long when it was last looked at."""
         """When the last octet came, or our own last pause ended."""
         self.done: Deferred[None] = Deferred(lambda _: self._stop())
         self._plan = plan
@@ -86,17 +93,10 @@ class Intake(Protocol):
         self._clock = clock
         self._begin = claim.position
         self._writer = sink.writer(claim.position, self._drained, digest, before)
-        self._wait: IDelayedCall | None = None
-        self._due = 0.0
-        self._full = False
         self._most_pending = max(LEAST_PENDING, MOST_PENDING // share)
-        self._measured = 0
         self._ends = (ResponseDone, PotentialDataLoss) if vouched else (ResponseDone,)
         self._haulable = framed and digest is None
-        self._hauler: Hauler | None = None
-        self._haul_ends: Deferred[None] | None = None
         self._begun = clock.seconds()
-        self._held = self._was_held = False
 
     @property
     def span(self) -> ByteRange:
