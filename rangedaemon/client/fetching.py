@@ -114,20 +114,7 @@ class Fetching:
         plan = Plan(opening.identity.length, record.covered, smallest=self._habits.min_segment_size)
         ranged = opening.reply.answer.status == 206
         claim = plan.open_with(opening.piece) if ranged else plan.take_all()
-        habits = self._habits
-        self._swarm = Swarm(
-            habits.around,
-            sources,
-            plan,
-            sink,
-            self._throttle,
-            file.read,
-            Edges(habits.around, file.read, opening.edges, vouched=record.vouched),
-            most=max(1, record.spec.segments) if opening.segmented else 1,
-            segmented=opening.segmented,
-            vouched=record.vouched,
-            checked=None if record.spec.pieces is None else proofs.settled,
-        )
+        self._swarm = self._swarm_of(opening, sources, plan, sink, proofs)
         try:
             await beside(
                 self._clock,
@@ -147,6 +134,30 @@ class Fetching:
             await self._books.save(remembered=replace(opening.identity, length=plan.length))
             # Where the pieces are was not known before.
             await self._insist_on_pieces(sink.written, sink, plan.length)
+
+    def _swarm_of(
+        self,
+        opening: Opening,
+        sources: Sequence[Source],
+        plan: Plan,
+        sink: Sink,
+        proofs: Proofs,
+    ) -> Swarm:
+        """The connections that bring what *plan* misses into the file."""
+        record, around, file = self._books.record, self._habits.around, self._file
+        return Swarm(
+            around,
+            sources,
+            plan,
+            sink,
+            self._throttle,
+            file.read,
+            Edges(around, file.read, opening.edges, vouched=record.vouched),
+            most=max(1, record.spec.segments) if opening.segmented else 1,
+            segmented=opening.segmented,
+            vouched=record.vouched,
+            checked=None if record.spec.pieces is None else proofs.settled,
+        )
 
     # -- what proves them -------------------------------------------------------------
 
