@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from rangedaemon.control import wishes
 from rangedaemon.core.mirroring import DEEPEST
@@ -29,9 +29,7 @@ Depth = Annotated[int, Field(ge=0, le=DEEPEST)]
 
 
 class Picked(BaseModel):
-    """Which files of a folder are wanted."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+    """Which files of a folder are wanted: a part of requests, which are strict."""
 
     include: Patterns = Field(default_factory=list)
     """Only such files: *.iso; patterns with a slash are of the whole path below the folder."""
