@@ -21,7 +21,7 @@ from rangedaemon.server.uploads.access import Gate
 from rangedaemon.server.uploads.arriving import Arriving
 from rangedaemon.server.uploads.ietf import Ietf
 from rangedaemon.server.uploads.put import Put
-from rangedaemon.server.uploads.reception import UPLOADS, Adapter, Reception
+from rangedaemon.server.uploads.reception import UPLOADS, Adapter, Reception, Refuser
 from rangedaemon.server.uploads.rules import Rules
 from rangedaemon.server.uploads.segmented import Segmented
 from rangedaemon.server.uploads.tus import Tus
@@ -31,9 +31,6 @@ METHODS = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
 _BRINGING = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 _log = Logger()
-
-_WORDS = Adapter()
-"""Refuses what speaks no protocol."""
 
 _ADAPTERS: dict[UploadProtocol, Adapter] = {
     adapter.protocol: adapter for adapter in (Tus(), Ietf(), Segmented(), Put())
@@ -94,9 +91,9 @@ class Receiver:
         target: Target,
     ) -> ResponsePlan:
         ask = ask_of(request, body)
-        adapter: Adapter = _WORDS
+        refuser = Refuser()
         try:
-            adapter = self._adapter(ask, target.segments)
+            refuser = adapter = self._adapter(ask, target.segments)
             host = getattr(request.getClientAddress(), "host", None)
             owner = await self._gate.admit(ask.get("authorization"), host)
             reception = Reception(
@@ -118,7 +115,7 @@ class Receiver:
         except Fault as fault:
             if isinstance(fault, StorageFault):
                 _log.error("an upload failed: {why}", why=fault.detail)
-            return adapter.refused(fault)
+            return refuser.refused(fault)
 
     async def _answered(self, adapter: Adapter, reception: Reception) -> ResponsePlan:
         body = reception.body

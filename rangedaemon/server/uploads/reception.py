@@ -7,6 +7,7 @@ The protocols' adapters see this and the store, and nothing of twisted.web.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -232,11 +233,20 @@ def fields_of(fault: Fault) -> list[Field]:
     return [("Retry-After", "5")] if fault.status == 503 else []
 
 
-class Adapter:
+class Refuser:
+    """Tells in words why a request is refused, as one that speaks no protocol."""
+
+    def refused(self, fault: Fault) -> ResponsePlan:
+        """How a fault is told."""
+        return say(status_of(fault), fields_of(fault), f"{words_of(fault)}\n")
+
+
+class Adapter(Refuser, ABC):
     """What each protocol is: methods, an answer, and how it refuses."""
 
     protocol: UploadProtocol
 
+    @abstractmethod
     async def answer(self, reception: Reception) -> ResponsePlan:
         """
         What a request is answered.
@@ -244,8 +254,3 @@ class Adapter:
         :raises BodyCut: there is nobody to answer any more.
         :raises Fault: it is refused.
         """
-        raise NotImplementedError
-
-    def refused(self, fault: Fault) -> ResponsePlan:
-        """How a fault is told."""
-        return say(status_of(fault), fields_of(fault), f"{words_of(fault)}\n")
