@@ -98,6 +98,15 @@ class BrowserCase(DownloadCase):
         self.browser.get(f"{self.page}#token={self.daemon.api.token}")
         self.wait_text("#link", "Live")
 
+    def sign_in_wrongly(self) -> None:
+        """Give a token that is none to the form of a new tab, and be told so."""
+        self.browser.get(self.page)
+        self.script("sessionStorage.clear()")
+        self.browser.refresh()
+        self.fill("#token", "wrong-token-of-some-length")
+        self.click("#sign-in button")
+        self.wait_text("#sign-in-error", "does not know this token")
+
     def assert_policy_kept(self) -> None:
         """The browser refused nothing of ours, and no script failed."""
         wrong = [

@@ -61,12 +61,7 @@ class AccessTests(BrowserCase):
     def test_sign_in(self) -> None:
         """The form, with a refusal in it."""
         axe_source()
-        self.browser.get(self.page)
-        self.script("sessionStorage.clear()")
-        self.browser.refresh()
-        self.fill("#token", "wrong-token-of-some-length")
-        self.click("#sign-in button")
-        self.wait_text("#sign-in-error", "does not know this token")
+        self.sign_in_wrongly()
         self.schemes("sign in")
 
     def test_list(self) -> None:

@@ -17,12 +17,7 @@ class SignInTests(BrowserCase):
 
     def test_wrong_then_right(self) -> None:
         """A wrong token is told in words; the right one opens the page and is asked for once."""
-        self.browser.get(self.page)
-        self.script("sessionStorage.clear()")
-        self.browser.refresh()
-        self.fill("#token", "wrong-token-of-some-length")
-        self.click("#sign-in button")
-        self.wait_text("#sign-in-error", "does not know this token")
+        self.sign_in_wrongly()
         self.fill("#token", self.daemon.api.token)
         self.click("#sign-in button")
         self.wait_text("#link", "Live")
